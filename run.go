@@ -1,0 +1,155 @@
+package bakeoff
+
+import "time"
+
+// Trigger says who started a run.
+type Trigger string
+
+// The triggers.
+const (
+	TriggerPerson Trigger = "person"
+)
+
+// Phase says how far a run has come. It only ever moves forward, but for a run that is judged
+// again because the champion moved.
+type Phase string
+
+// The phases, in order.
+const (
+	PhaseSnapshot Phase = "snapshot" // the rows are being frozen
+	PhaseBuild    Phase = "build"    // trials are being built
+	PhaseEvaluate Phase = "evaluate" // the judge is at work
+	PhasePromote  Phase = "promote"  // the decision is being carried out
+	PhaseEnded    Phase = "ended"    // the verdict stands
+)
+
+// Run is one execution of a pipeline revision. Dispatch is its only writer.
+type Run struct {
+	ID       string    `json:"run"`
+	Pipeline string    `json:"pipeline"`
+	Revision Digest    `json:"revision"`
+	Trigger  Trigger   `json:"trigger"`
+	Created  time.Time `json:"created"`
+	// AtLeast and Parallel are copied from the pipeline, so that the run's course follows from its record alone.
+	AtLeast  int `json:"at_least"`
+	Parallel int `json:"parallel"`
+
+	Phase    Phase     `json:"phase"`
+	Snapshot *Snapshot `json:"snapshot,omitempty"`
+	Trials   []Trial   `json:"trials"` // one a candidate, in the file's order
+	// Round counts the evaluations from 1: the second is for a champion that moved meanwhile.
+	Round    int       `json:"round,omitempty"`
+	Decision *Decision `json:"decision,omitempty"`
+	Verdict  Verdict   `json:"verdict,omitempty"` // set in PhaseEnded
+	Reason   string    `json:"reason,omitempty"`
+	Ended    time.Time `json:"ended,omitzero"`
+}
+
+// TrialState is the state of a trial.
+type TrialState string
+
+// The states of a trial.
+const (
+	TrialWaiting TrialState = "waiting" // not yet handed out
+	TrialQueued  TrialState = "queued"  // a task on the queue, or on a worker
+	TrialBuilt   TrialState = "built"
+	TrialFailed  TrialState = "failed"
+)
+
+// FailureClass says in which way a trial or another task failed.
+type FailureClass string
+
+// The classes of failure.
+const (
+	FailedExit          FailureClass = "exit code"
+	FailedSignal        FailureClass = "signal"
+	FailedMemory        FailureClass = "out of memory"
+	FailedTimeLimit     FailureClass = "time limit"
+	FailedCancelled     FailureClass = "cancelled"
+	FailedWorkerLost    FailureClass = "worker lost"
+	FailedEmptyArtifact FailureClass = "empty artifact"
+	FailedStart         FailureClass = "not started"    // the command does not exist or cannot be run
+	FailedPrediction    FailureClass = "no predictions" // built, but it does not answer as it must
+	FailedData          FailureClass = "data"           // the source cannot be read or judged
+)
+
+// Trial is one candidate within one run.
+type Trial struct {
+	Candidate string       `json:"candidate"`
+	State     TrialState   `json:"state"`
+	Class     FailureClass `json:"class,omitempty"`
+	Reason    string       `json:"reason,omitempty"` // in words, for TrialFailed; begins with the class
+	Artifact  Digest       `json:"artifact,omitempty"`
+	Bytes     int64        `json:"bytes,omitempty"` // size of the artifact
+	Log       Digest       `json:"log,omitempty"`
+	Attempt   int          `json:"attempt,omitempty"` // the attempt that ended the trial, from 1
+	Started   time.Time    `json:"started,omitzero"`
+	Seconds   float64      `json:"seconds,omitempty"` // of that attempt
+}
+
+// TaskKind says what a task asks of a worker.
+type TaskKind string
+
+// The kinds of tasks.
+const (
+	TaskSnapshot TaskKind = "snapshot" // freeze the rows; one a run
+	TaskBuild    TaskKind = "build"    // build a trial; one a candidate
+	TaskEvaluate TaskKind = "evaluate" // judge; one a round
+)
+
+// The queues that always exist.
+const (
+	QueueDefault = "default"
+	QueueJudge   = "judge" // snapshot and evaluation tasks: for nodes that may see source and labels
+)
+
+// Task is work for one worker. Its ID follows from what it asks, so that publishing it twice is harmless.
+type Task struct {
+	Run       string   `json:"run"`
+	Kind      TaskKind `json:"kind"`
+	Candidate string   `json:"candidate,omitempty"` // TaskBuild
+	Round     int      `json:"round,omitempty"`     // TaskEvaluate
+	Queue     string   `json:"queue"`
+}
+
+// Result is what a task left. It is recorded once per task; a second one is refused.
+type Result struct {
+	Task     Task      `json:"task"`
+	Attempt  int       `json:"attempt"`
+	Snapshot *Snapshot `json:"snapshot,omitempty"` // TaskSnapshot, unless failed
+	Trial    *Trial    `json:"trial,omitempty"`    // TaskBuild, built or failed
+	Decision *Decision `json:"decision,omitempty"` // TaskEvaluate
+	// Failure says why a snapshot or an evaluation task has no result; "" for success.
+	Failure string `json:"failure,omitempty"`
+}
+
+// Attempt is one try at a task: a lease. A worker writes it before it starts the work.
+type Attempt struct {
+	Task    Task      `json:"task"`
+	Number  int       `json:"number"` // from 1
+	Worker  string    `json:"worker"`
+	Started time.Time `json:"started"`
+}
+
+// Event is something that a person may watch while a run goes on.
+type Event struct {
+	Time      time.Time `json:"time"`
+	Run       string    `json:"run"`
+	Kind      EventKind `json:"kind"`
+	Candidate string    `json:"candidate,omitempty"`
+	Progress  float64   `json:"progress,omitempty"` // 0 to 1
+	Message   string    `json:"message,omitempty"`
+}
+
+// EventKind classifies an event.
+type EventKind string
+
+// The kinds of events.
+const (
+	EventPhase    EventKind = "phase"    // the run entered the phase in Message
+	EventStarted  EventKind = "started"  // a trial's attempt began
+	EventProgress EventKind = "progress" // a trial's progress
+	EventBuilt    EventKind = "built"    // a trial ended well
+	EventFailed   EventKind = "failed"   // a trial ended badly, for the reason in Message
+	EventVerdict  EventKind = "verdict"  // the run ended, for the reason in Message
+)

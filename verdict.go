@@ -1,0 +1,171 @@
+package bakeoff
+
+import "time"
+
+// Verdict is how a run ended.
+type Verdict string
+
+// The verdicts.
+const (
+	Promoted Verdict = "promoted" // a challenger became the champion
+	Kept     Verdict = "kept"     // the champion stays
+	Failed   Verdict = "failed"   // no decision was possible; the champion stays
+)
+
+// Role says as what a contestant takes part.
+type Role string
+
+// The roles on a leaderboard.
+const (
+	RoleChallenger Role = "challenger"
+	RoleChampion   Role = "champion"
+	RoleBaseline   Role = "baseline"
+)
+
+// BaselineName is the candidate name of the baseline on every leaderboard; no candidate may have it.
+const BaselineName = "baseline"
+
+// LeaderboardRow is one contestant of a run.
+type LeaderboardRow struct {
+	Rank      *int       `json:"rank"` // from 1; nil for a contestant that was not judged
+	Candidate string     `json:"candidate"`
+	Role      Role       `json:"role"`
+	State     TrialState `json:"state"`
+	Reason    string     `json:"reason,omitempty"`  // why it is not ranked
+	Version   int        `json:"version,omitempty"` // of the champion
+	Artifact  Digest     `json:"artifact,omitempty"`
+	Bytes     int64      `json:"bytes,omitempty"`
+	Seconds   float64    `json:"seconds,omitempty"` // of the build
+
+	Metrics  map[string]float64    `json:"metrics,omitempty"`
+	Interval map[string][2]float64 `json:"interval,omitempty"`
+	// Unseen counts the cells of the holdout with a category that training had not seen.
+	Unseen int `json:"unseen_categories,omitempty"`
+}
+
+// Decision is what the judge concluded from a leaderboard. The registry carries it out.
+type Decision struct {
+	Verdict     Verdict          `json:"verdict"`
+	Reason      string           `json:"reason"`
+	Metric      string           `json:"metric"`
+	Candidate   string           `json:"candidate,omitempty"` // the one to promote
+	Rows        Rows             `json:"rows"`
+	Leaderboard []LeaderboardRow `json:"leaderboard"`
+	// Champion is the version that was judged as champion; 0 for none. A promotion holds only if it still is.
+	Champion int `json:"champion,omitempty"`
+	// Golden are answers of the candidate to promote, given while it was judged.
+	Golden *Golden `json:"golden,omitempty"`
+}
+
+// Golden are stored requests and the answers that a version gave to them: the proof of a swap, a
+// rollback or a restore.
+type Golden struct {
+	Rows          []map[string]any `json:"rows"` // features by name; nil for a missing value
+	Classes       []string         `json:"classes,omitempty"`
+	Probabilities [][]float64      `json:"probabilities,omitempty"`
+	Values        []float64        `json:"predictions,omitempty"` // Regression
+}
+
+// Version is one immutable numbered member of a model.
+type Version struct {
+	Model     string    `json:"model"`
+	Version   int       `json:"version"` // from 1, never reused
+	Candidate string    `json:"candidate"`
+	Artifact  Digest    `json:"artifact"`
+	Bytes     int64     `json:"bytes"`
+	Golden    Digest    `json:"golden"`
+	Created   time.Time `json:"created"`
+	Lineage   Lineage   `json:"lineage"`
+}
+
+// Lineage says where a version comes from: everything that is needed to build it again.
+type Lineage struct {
+	Run      string             `json:"run"`
+	Revision Digest             `json:"revision"`
+	Snapshot Snapshot           `json:"snapshot"`
+	Seed     uint64             `json:"seed"`
+	Recipe   Candidate          `json:"recipe"` // trainer and parameters
+	Seconds  float64            `json:"seconds"`
+	Metrics  map[string]float64 `json:"metrics"`
+	Bakeoff  string             `json:"bakeoff"` // version of the program
+}
+
+// The aliases that the registry moves itself.
+const (
+	AliasChampion = "champion"
+	AliasPrevious = "previous"
+)
+
+// Alias is a movable name for a version.
+type Alias struct {
+	Model   string    `json:"model"`
+	Name    string    `json:"alias"`
+	Version int       `json:"version"`
+	Moved   time.Time `json:"moved"`
+	By      string    `json:"by"`            // a run's ID or a person
+	Why     string    `json:"why,omitempty"` // in words
+}
+
+// Hold keeps a pipeline's champion where a person put it: runs go on with verdict Kept until it is lifted.
+type Hold struct {
+	Model string    `json:"model"`
+	By    string    `json:"by"`
+	Why   string    `json:"why"`
+	Since time.Time `json:"since"`
+}
+
+// ChampionRef names the live version on a report.
+type ChampionRef struct {
+	Model     string `json:"model"`
+	Version   int    `json:"version"`
+	Candidate string `json:"candidate"`
+	Artifact  Digest `json:"artifact"`
+}
+
+// Report is a run as people and programs see it: what `bakeoff run --json` prints, and what a
+// notification is made of. Fields are added, never renamed.
+type Report struct {
+	Run      string  `json:"run"`
+	Pipeline string  `json:"pipeline"`
+	Trigger  Trigger `json:"trigger"`
+	Verdict  Verdict `json:"verdict"`
+	Reason   string  `json:"reason"`
+	Metric   string  `json:"metric,omitempty"`
+	// Created and Ended are when the run was asked for and when its verdict was reached.
+	Created     time.Time        `json:"created"`
+	Ended       time.Time        `json:"ended"`
+	Seconds     float64          `json:"seconds"`
+	Revision    Digest           `json:"revision"`
+	Snapshot    Digest           `json:"snapshot,omitempty"`
+	Rows        *Rows            `json:"rows,omitempty"`
+	Notes       []string         `json:"notes,omitempty"`
+	Champion    *ChampionRef     `json:"champion,omitempty"` // the live version after the run
+	Previous    *ChampionRef     `json:"previous,omitempty"` // the one it replaced, where it did
+	Leaderboard []LeaderboardRow `json:"leaderboard"`
+}
+
+// Notification is an outbox entry: one message that is owed. It is written with the verdict.
+type Notification struct {
+	ID       string    `json:"id"` // the run's
+	Pipeline string    `json:"pipeline"`
+	Revision Digest    `json:"revision"` // whose receivers get it
+	Created  time.Time `json:"created"`
+	Report   Report    `json:"report"`
+}
+
+// Delivery records what became of one notification at one receiver.
+type Delivery struct {
+	Notification string    `json:"notification"`
+	Receiver     int       `json:"receiver"` // its place in the file, from 0
+	State        string    `json:"state"`    // DeliverySent, DeliveryRefused or DeliveryRetrying
+	Detail       string    `json:"detail,omitempty"`
+	Attempts     int       `json:"attempts"`
+	Time         time.Time `json:"time"`
+}
+
+// The states of a delivery.
+const (
+	DeliverySent     = "sent"
+	DeliveryRefused  = "refused"  // the receiver said no; not tried again
+	DeliveryRetrying = "retrying" // not delivered yet; tried again later
+)
