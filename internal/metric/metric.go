@@ -1,0 +1,129 @@
+// Package metric turns the labels and the predictions of the same rows into a number that says
+// how good the predictions are, and into an interval that says how sure that number is.
+//
+// The metrics are those of scikit-learn, under its names and with its conventions, and agree with
+// it to 1e-9 (testdata/fixtures.py). For two classes f1, precision, recall, average_precision and
+// brier are about the positive class, the second one. For more, f1, precision, recall, roc_auc and
+// average_precision are macro: the plain mean over the classes of the metric of one class against
+// the rest.
+//
+// A label code of -1 is a row of a class that training had not seen. Every metric takes all such
+// rows as one more class to which each model gives probability zero, as scikit-learn would with a
+// column of zeros beside the others:
+//
+//   - accuracy: the row is wrong;
+//   - balanced_accuracy: one more class, with recall 0;
+//   - f1, precision, recall: for two classes the row is not positive, so it is a false positive or
+//     nothing; for more, one more class, with value 0;
+//   - roc_auc, average_precision: for two classes the row is negative; for more, one more class
+//     whose rows are ranked like all others, with value 0.5 and its share of the rows;
+//   - log_loss: the row costs -ln(2^-52), about 36.04;
+//   - brier: the row costs the squares of all its probabilities plus one, halved for two classes;
+//   - mcc: one more class in the confusion matrix.
+package metric
+
+import (
+	"sort"
+
+	"github.com/bakeoffhq/bakeoff"
+)
+
+// Metric is one measure. The zero value is not a metric: they come from Lookup and Default.
+type Metric struct{ def *definition }
+
+// definition is what is known about a metric. The definitions never change.
+type definition struct {
+	name       string
+	higher     bool // higher values are better
+	unit       bool // values are in [0,1], whatever the learning task
+	regression bool // it measures numbers, not classes
+}
+
+// definitions lists every metric, by name.
+var definitions = []definition{
+	{name: "accuracy", higher: true, unit: true},
+	{name: "average_precision", higher: true, unit: true},
+	{name: "balanced_accuracy", higher: true, unit: true},
+	{name: "brier"},
+	{name: "f1", higher: true, unit: true},
+	{name: "log_loss"},
+	{name: "mae", regression: true},
+	{name: "mape", regression: true},
+	{name: "mcc", higher: true},
+	{name: "precision", higher: true, unit: true},
+	{name: "r2", higher: true, regression: true},
+	{name: "recall", higher: true, unit: true},
+	{name: "rmse", regression: true},
+	{name: "roc_auc", higher: true, unit: true},
+}
+
+// Lookup returns the metric of that name.
+func Lookup(name string) (Metric, bool) {
+	i := sort.Search(len(definitions), func(i int) bool { return definitions[i].name >= name })
+	if i == len(definitions) || definitions[i].name != name {
+		return Metric{}, false
+	}
+	return Metric{&definitions[i]}, true
+}
+
+// Names returns the names of all metrics, sorted.
+func Names() []string {
+	names := make([]string, len(definitions))
+	for i := range definitions {
+		names[i] = definitions[i].name
+	}
+	return names
+}
+
+// NamesFor returns the names of the metrics that fit a learning task, sorted.
+func NamesFor(task bakeoff.LearningTask) []string {
+	var names []string
+	for i := range definitions {
+		if (Metric{&definitions[i]}).Fits(task) {
+			names = append(names, definitions[i].name)
+		}
+	}
+	return names
+}
+
+// Default returns the metric that decides where a pipeline names none: roc_auc for Binary, rmse
+// for Regression, accuracy for the rest.
+func Default(task bakeoff.LearningTask) Metric {
+	name := "accuracy"
+	switch task {
+	case bakeoff.Binary:
+		name = "roc_auc"
+	case bakeoff.Regression:
+		name = "rmse"
+	}
+	m, _ := Lookup(name)
+	return m
+}
+
+// Name returns the name as a pipeline file has it.
+func (m Metric) Name() string { return m.def.name }
+
+// HigherIsBetter reports the direction of the metric.
+func (m Metric) HigherIsBetter() bool { return m.def.higher }
+
+// Unit reports whether values are shares: in [0,1] for every learning task that the metric fits.
+func (m Metric) Unit() bool { return m.def.unit }
+
+// Fits reports whether the metric measures what a learning task asks for.
+func (m Metric) Fits(task bakeoff.LearningTask) bool {
+	switch task {
+	case bakeoff.Binary, bakeoff.Multiclass:
+		return !m.def.regression
+	case bakeoff.Regression:
+		return m.def.regression
+	}
+	return false
+}
+
+// Better reports whether the value a is strictly better than the value b.
+func (m Metric) Better(a, b float64) bool {
+	if m.def.higher {
+		return a > b
+	}
+	return a < b
+}
