@@ -1,0 +1,14 @@
+//go:build unix
+
+package natsd
+
+import "golang.org/x/sys/unix"
+
+// freeSpace returns the bytes that this user may still write under dir.
+func freeSpace(dir string) (uint64, bool) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, false
+	}
+	return uint64(st.Bavail) * uint64(st.Bsize), true
+}
