@@ -21,6 +21,16 @@ type Pipeline struct {
 	Notify     []Receiver
 }
 
+// PipelineFile is a revision of a pipeline file as it is kept: the text as written, in which the
+// names of variables stand and not their values.
+type PipelineFile struct {
+	Name     string    `json:"pipeline"`
+	Revision Digest    `json:"revision"`
+	Path     string    `json:"path"`
+	Text     string    `json:"text"`
+	Applied  time.Time `json:"applied"`
+}
+
 // Candidate returns the candidate of that name.
 func (p *Pipeline) Candidate(name string) (Candidate, bool) {
 	for _, c := range p.Candidates {

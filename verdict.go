@@ -106,6 +106,18 @@ type Alias struct {
 	Why     string    `json:"why,omitempty"` // in words
 }
 
+// Model is what is decided about a line of versions. It has one record, so that the number of the
+// next version, every alias and a hold change together or not at all.
+type Model struct {
+	Name    string           `json:"model"`
+	Latest  int              `json:"latest"` // the highest version number ever given
+	Aliases map[string]Alias `json:"aliases"`
+	Hold    *Hold            `json:"hold,omitempty"`
+}
+
+// Champion returns the number of the live version, 0 for none.
+func (m Model) Champion() int { return m.Aliases[AliasChampion].Version }
+
 // Hold keeps a pipeline's champion where a person put it: runs go on with verdict Kept until it is lifted.
 type Hold struct {
 	Model string    `json:"model"`

@@ -1,0 +1,109 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/bakeoffhq/bakeoff"
+)
+
+// chunk is how much of an object is written and synced at once.
+const chunk = 512 << 10
+
+// PutFile stores the content of a file and returns its digest. Storing the same content again
+// costs reading it.
+func (s *Store) PutFile(ctx context.Context, path string) (bakeoff.Digest, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("store %s: %w", path, err)
+	}
+	defer f.Close() //nolint:errcheck // read only
+	digest, err := s.putObject(ctx, f)
+	if err != nil {
+		return "", fmt.Errorf("store %s: %w", path, err)
+	}
+	return digest, nil
+}
+
+// PutBytes stores b and returns its digest.
+func (s *Store) PutBytes(ctx context.Context, b []byte) (bakeoff.Digest, error) {
+	digest, err := s.putObject(ctx, bytes.NewReader(b))
+	if err != nil {
+		return "", fmt.Errorf("store an object of %d bytes: %w", len(b), err)
+	}
+	return digest, nil
+}
+
+func (s *Store) putObject(ctx context.Context, r io.ReadSeeker) (bakeoff.Digest, error) {
+	sum := sha256.New()
+	if _, err := io.Copy(sum, r); err != nil {
+		return "", err
+	}
+	digest := bakeoff.DigestOfSum(sum.Sum(nil))
+	if _, err := s.objects.GetInfo(ctx, string(digest)); err == nil {
+		return digest, nil
+	}
+	if _, err := r.Seek(0, io.SeekStart); err != nil {
+		return "", err
+	}
+	meta := jetstream.ObjectMeta{Name: string(digest), Opts: &jetstream.ObjectMetaOptions{ChunkSize: chunk}}
+	if _, err := s.objects.Put(ctx, meta, r); err != nil {
+		return "", timeout(err)
+	}
+	return digest, nil
+}
+
+// GetFile writes the object to a file at path and checks its digest; a file with another content
+// than the digest says is removed.
+func (s *Store) GetFile(ctx context.Context, digest bakeoff.Digest, path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("read object %s: %w", digest.Short(), err)
+	}
+	err = errors.Join(s.copyObject(ctx, digest, f), f.Close())
+	if err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
+}
+
+// GetBytes returns the object's content.
+func (s *Store) GetBytes(ctx context.Context, digest bakeoff.Digest) ([]byte, error) {
+	var b bytes.Buffer
+	if err := s.copyObject(ctx, digest, &b); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+func (s *Store) copyObject(ctx context.Context, digest bakeoff.Digest, w io.Writer) error {
+	object, err := s.objects.Get(ctx, string(digest))
+	if errors.Is(err, jetstream.ErrObjectNotFound) {
+		return bakeoff.Errorf(bakeoff.CodeNotFound, "read object %s: it is not in the store", digest.Short())
+	}
+	if err != nil {
+		return fmt.Errorf("read object %s: %w", digest.Short(), timeout(err))
+	}
+	sum := sha256.New()
+	_, err = io.Copy(io.MultiWriter(w, sum), object)
+	if err := errors.Join(err, object.Close()); err != nil {
+		return fmt.Errorf("read object %s: %w", digest.Short(), err)
+	}
+	return checkDigest(digest, sum)
+}
+
+func checkDigest(want bakeoff.Digest, sum hash.Hash) error {
+	if got := bakeoff.DigestOfSum(sum.Sum(nil)); got != want {
+		return bakeoff.Errorf(bakeoff.CodeUnavailable, "read object %s: it is damaged: its content has digest %s", want, got).
+			WithHint("restore the store from a backup, or run the pipeline again")
+	}
+	return nil
+}

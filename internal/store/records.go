@@ -1,0 +1,182 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/bakeoffhq/bakeoff"
+)
+
+// PutPipeline keeps a revision of a pipeline file and makes it the pipeline's current one.
+func (s *Store) PutPipeline(ctx context.Context, f bakeoff.PipelineFile) error {
+	value, err := s.encode(ctx, f)
+	if err != nil {
+		return fmt.Errorf("keep pipeline %s: %w", f.Name, err)
+	}
+	for _, key := range []string{revisionKey(f.Name, f.Revision), f.Name} {
+		if _, err := s.pipelines.Put(ctx, key, value); err != nil {
+			return fmt.Errorf("keep pipeline %s: %w", f.Name, timeout(err))
+		}
+	}
+	return nil
+}
+
+func revisionKey(name string, revision bakeoff.Digest) string {
+	return name + ".revision." + strings.TrimPrefix(string(revision), "sha256:")
+}
+
+// Pipeline returns a kept revision of a pipeline file; "" is its current one.
+func (s *Store) Pipeline(ctx context.Context, name string, revision bakeoff.Digest) (bakeoff.PipelineFile, error) {
+	key := name
+	if revision != "" {
+		key = revisionKey(name, revision)
+	}
+	var f bakeoff.PipelineFile
+	_, err := s.get(ctx, s.pipelines, key, &f)
+	return f, err
+}
+
+// Pipelines returns the current revision of every pipeline, by name.
+func (s *Store) Pipelines(ctx context.Context) ([]bakeoff.PipelineFile, error) {
+	fs, err := all[bakeoff.PipelineFile](ctx, s, s.pipelines, "*")
+	slices.SortFunc(fs, func(a, b bakeoff.PipelineFile) int { return strings.Compare(a.Name, b.Name) })
+	return fs, err
+}
+
+// Identity returns what makes two rows of a pipeline the same row, or nil before its first snapshot.
+func (s *Store) Identity(ctx context.Context, pipeline string) (*bakeoff.Identity, error) {
+	var i bakeoff.Identity
+	_, err := s.get(ctx, s.pipelines, pipeline+".identity", &i)
+	if bakeoff.CodeOf(err) == bakeoff.CodeNotFound {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &i, nil
+}
+
+// PutIdentity keeps the identity that a snapshot was made with. Snapshots are its only writers.
+func (s *Store) PutIdentity(ctx context.Context, pipeline string, i bakeoff.Identity) error {
+	value, err := s.encode(ctx, i)
+	if err != nil {
+		return fmt.Errorf("keep the identity of %s: %w", pipeline, err)
+	}
+	if _, err := s.pipelines.Put(ctx, pipeline+".identity", value); err != nil {
+		return fmt.Errorf("keep the identity of %s: %w", pipeline, timeout(err))
+	}
+	return nil
+}
+
+// CreateRun records a new run. A run that exists has code Conflict.
+func (s *Store) CreateRun(ctx context.Context, r bakeoff.Run) error {
+	_, err := s.put(ctx, s.runs, r.ID, r, 0)
+	return err
+}
+
+// Run returns a run and the revision to show to UpdateRun.
+func (s *Store) Run(ctx context.Context, id string) (bakeoff.Run, uint64, error) {
+	var r bakeoff.Run
+	revision, err := s.get(ctx, s.runs, id, &r)
+	return r, revision, err
+}
+
+// UpdateRun writes a run if nobody has since the revision, and returns the new one.
+func (s *Store) UpdateRun(ctx context.Context, r bakeoff.Run, revision uint64) (uint64, error) {
+	return s.put(ctx, s.runs, r.ID, r, revision)
+}
+
+// OpenRuns returns the runs that have not ended, oldest first.
+func (s *Store) OpenRuns(ctx context.Context) ([]bakeoff.Run, error) {
+	runs, err := all[bakeoff.Run](ctx, s, s.runs, ">")
+	if err != nil {
+		return nil, err
+	}
+	runs = slices.DeleteFunc(runs, func(r bakeoff.Run) bool { return r.Phase == bakeoff.PhaseEnded })
+	slices.SortFunc(runs, func(a, b bakeoff.Run) int { return a.Created.Compare(b.Created) })
+	return runs, nil
+}
+
+// PublishEvent appends an event.
+func (s *Store) PublishEvent(ctx context.Context, e bakeoff.Event) error {
+	b, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("publish event: %w", err)
+	}
+	if _, err := s.js.Publish(ctx, "event."+e.Run+"."+string(e.Kind), b); err != nil {
+		return fmt.Errorf("publish event: %w", timeout(err))
+	}
+	return nil
+}
+
+// WatchEvents calls each with the events of a run, from its first, until ctx ends or each returns
+// an error, which it then returns.
+func (s *Store) WatchEvents(ctx context.Context, run string, each func(bakeoff.Event) error) error {
+	consumer, err := s.js.OrderedConsumer(ctx, "events", jetstream.OrderedConsumerConfig{FilterSubjects: []string{"event." + run + ".>"}})
+	if err != nil {
+		return fmt.Errorf("watch events: %w", timeout(err))
+	}
+	messages, err := consumer.Messages()
+	if err != nil {
+		return fmt.Errorf("watch events: %w", timeout(err))
+	}
+	defer messages.Stop()
+	for {
+		msg, err := messages.Next(jetstream.NextContext(ctx))
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("watch events: %w", err)
+		}
+		var e bakeoff.Event
+		if err := json.Unmarshal(msg.Data(), &e); err != nil {
+			return fmt.Errorf("watch events: %w", err)
+		}
+		if err := each(e); err != nil {
+			return err
+		}
+	}
+}
+
+// PutDelivery records what became of a notification at a receiver.
+func (s *Store) PutDelivery(ctx context.Context, d bakeoff.Delivery) error {
+	value, err := s.encode(ctx, d)
+	if err != nil {
+		return fmt.Errorf("record a delivery: %w", err)
+	}
+	if _, err := s.deliveries.Put(ctx, d.Notification+"."+strconv.Itoa(d.Receiver), value); err != nil {
+		return fmt.Errorf("record a delivery: %w", timeout(err))
+	}
+	return nil
+}
+
+// Deliveries returns what became of a notification, by receiver.
+func (s *Store) Deliveries(ctx context.Context, notification string) ([]bakeoff.Delivery, error) {
+	ds, err := all[bakeoff.Delivery](ctx, s, s.deliveries, notification+".*")
+	slices.SortFunc(ds, func(a, b bakeoff.Delivery) int { return a.Receiver - b.Receiver })
+	return ds, err
+}
+
+// Outbox returns the notifications that are owed, oldest first.
+func (s *Store) Outbox(ctx context.Context) ([]bakeoff.Notification, error) {
+	ns, err := all[bakeoff.Notification](ctx, s, s.decisions, "outbox.*")
+	slices.SortFunc(ns, func(a, b bakeoff.Notification) int { return a.Created.Compare(b.Created) })
+	return ns, err
+}
+
+// Settle takes a notification out of the outbox: every receiver has got or refused it.
+func (s *Store) Settle(ctx context.Context, notification string) error {
+	err := s.decisions.Delete(ctx, "outbox."+notification)
+	if err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
+		return fmt.Errorf("settle notification %s: %w", notification, timeout(err))
+	}
+	return nil
+}

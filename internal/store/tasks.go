@@ -1,0 +1,218 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/bakeoffhq/bakeoff"
+)
+
+const (
+	// ackWait is how long a worker may be silent before its task is given to another.
+	ackWait = 15 * time.Second
+
+	// fetchWait is how long one request for a task waits at the server.
+	fetchWait = 30 * time.Second
+
+	errMaxMessagesPerSubject = "maximum messages per subject exceeded"
+)
+
+// createTasks makes a work queue that holds each task once: while a task waits or is worked on,
+// publishing it again changes nothing.
+func (s *Store) createTasks(ctx context.Context) (err error) {
+	s.tasks, err = s.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name: "tasks", Subjects: []string{"task.>"}, Retention: jetstream.WorkQueuePolicy,
+		Discard: jetstream.DiscardNew, MaxMsgsPerSubject: 1, DiscardNewPerSubject: true,
+	})
+	return err
+}
+
+// taskKey names a task within a bucket and a subject.
+func taskKey(t bakeoff.Task) string {
+	what := t.Candidate
+	if t.Kind == bakeoff.TaskEvaluate {
+		what = strconv.Itoa(t.Round)
+	}
+	if what == "" {
+		what = "_"
+	}
+	return fmt.Sprintf("%s.%s.%s", t.Run, t.Kind, what)
+}
+
+// PublishTask puts a task on its queue. A task that is there already stays there once.
+func (s *Store) PublishTask(ctx context.Context, t bakeoff.Task) error {
+	b, err := json.Marshal(t)
+	if err != nil {
+		return fmt.Errorf("publish task %s: %w", taskKey(t), err)
+	}
+	_, err = s.js.Publish(ctx, "task."+t.Queue+"."+taskKey(t), b)
+	if err != nil && !strings.Contains(err.Error(), errMaxMessagesPerSubject) {
+		return fmt.Errorf("publish task %s: %w", taskKey(t), timeout(err))
+	}
+	return nil
+}
+
+// Queue is where the workers of a queue take tasks from.
+type Queue struct {
+	store    *Store
+	consumer jetstream.Consumer
+}
+
+// Queue returns the queue of that name. With fresh, tasks that were being worked on are handed
+// out again at once: for a process that holds the whole store and so knows that their workers are
+// gone.
+func (s *Store) Queue(ctx context.Context, name string, fresh bool) (*Queue, error) {
+	if fresh {
+		if err := s.tasks.DeleteConsumer(ctx, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+			return nil, fmt.Errorf("open queue %s: %w", name, timeout(err))
+		}
+	}
+	c, err := s.tasks.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
+		Durable: name, FilterSubject: "task." + name + ".>",
+		AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait, MaxDeliver: -1,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open queue %s: %w", name, timeout(err))
+	}
+	return &Queue{store: s, consumer: c}, nil
+}
+
+// Lease waits for a task and takes it. It returns the context's error when ctx ends. Only one
+// task is taken at a time: what is prefetched is what gets lost.
+func (q *Queue) Lease(ctx context.Context) (*Lease, error) {
+	for {
+		wait, cancel := context.WithTimeout(ctx, fetchWait)
+		msg, err := q.fetch(wait)
+		cancel()
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("take a task: %w", err)
+		}
+		if msg == nil {
+			continue
+		}
+		l := &Lease{msg: msg}
+		if err := json.Unmarshal(msg.Data(), &l.Task); err != nil {
+			return nil, errors.Join(fmt.Errorf("take a task: %w", err), msg.Term())
+		}
+		return l, nil
+	}
+}
+
+func (q *Queue) fetch(ctx context.Context) (jetstream.Msg, error) {
+	batch, err := q.consumer.Fetch(1, jetstream.FetchContext(ctx))
+	if err != nil {
+		return nil, err
+	}
+	msg := <-batch.Messages() // nil when nothing came
+	err = batch.Error()
+	if msg != nil || err == nil || errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return msg, nil
+	}
+	return nil, err
+}
+
+// Lease is a task that one worker holds for as long as it keeps extending it.
+type Lease struct {
+	Task bakeoff.Task
+	msg  jetstream.Msg
+}
+
+// Extend tells that the work goes on. Without it the task is given to another worker after 15 s.
+func (l *Lease) Extend() error { return l.msg.InProgress() }
+
+// Done takes the task off its queue, and returns when that is stored.
+func (l *Lease) Done(ctx context.Context) error {
+	if err := l.msg.DoubleAck(ctx); err != nil {
+		return fmt.Errorf("end task %s: %w", taskKey(l.Task), timeout(err))
+	}
+	return nil
+}
+
+// Release gives the task back, to be handed out again after the delay.
+func (l *Lease) Release(delay time.Duration) error { return l.msg.NakWithDelay(delay) }
+
+// BeginAttempt counts and records an attempt at a task before the work starts, so that a task
+// which kills its workers is counted too. The token it returns must be shown by EndAttempt.
+func (s *Store) BeginAttempt(ctx context.Context, t bakeoff.Task, worker string, now time.Time) (bakeoff.Attempt, uint64, error) {
+	key := taskKey(t) + ".attempt"
+	var last bakeoff.Attempt
+	revision, err := s.get(ctx, s.trials, key, &last)
+	if err != nil && bakeoff.CodeOf(err) != bakeoff.CodeNotFound {
+		return bakeoff.Attempt{}, 0, err
+	}
+	a := bakeoff.Attempt{Task: t, Number: last.Number + 1, Worker: worker, Started: now}
+	revision, err = s.put(ctx, s.trials, key, a, revision)
+	return a, revision, err
+}
+
+// EndAttempt records a task's result. It has code Conflict if a later attempt has begun or a
+// result is there already: then this one does not count.
+func (s *Store) EndAttempt(ctx context.Context, r bakeoff.Result, token uint64) error {
+	entry, err := s.trials.Get(ctx, taskKey(r.Task)+".attempt")
+	if err != nil {
+		return fmt.Errorf("record the result of %s: %w", taskKey(r.Task), timeout(err))
+	}
+	if entry.Revision() != token {
+		return bakeoff.Errorf(bakeoff.CodeConflict, "record the result of %s: attempt %d was taken over", taskKey(r.Task), r.Attempt)
+	}
+	_, err = s.put(ctx, s.trials, taskKey(r.Task)+".result", r, 0)
+	return err
+}
+
+// HasResult reports whether the task has ended.
+func (s *Store) HasResult(ctx context.Context, t bakeoff.Task) (bool, error) {
+	_, err := s.trials.Get(ctx, taskKey(t)+".result")
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read the result of %s: %w", taskKey(t), timeout(err))
+	}
+	return true, nil
+}
+
+// Results returns the results that a run has so far.
+func (s *Store) Results(ctx context.Context, run string) ([]bakeoff.Result, error) {
+	return all[bakeoff.Result](ctx, s, s.trials, run+".*.*.result")
+}
+
+// WatchResults calls each with every result that is recorded from now on, until ctx ends or each
+// returns an error, which it then returns.
+func (s *Store) WatchResults(ctx context.Context, each func(bakeoff.Result) error) error {
+	w, err := s.trials.Watch(ctx, "*.*.*.result", jetstream.UpdatesOnly())
+	if err != nil {
+		return fmt.Errorf("watch results: %w", timeout(err))
+	}
+	defer func() { _ = w.Stop() }() // the subscription ends with the connection at the latest
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case entry, ok := <-w.Updates():
+			if !ok {
+				return errors.New("watch results: the connection was closed")
+			}
+			if entry == nil {
+				continue
+			}
+			var r bakeoff.Result
+			if err := s.decode(ctx, entry.Value(), &r); err != nil {
+				return fmt.Errorf("watch results: %s: %w", entry.Key(), err)
+			}
+			if err := each(r); err != nil {
+				return err
+			}
+		}
+	}
+}
