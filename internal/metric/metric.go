@@ -23,6 +23,8 @@
 package metric
 
 import (
+	"errors"
+	"fmt"
 	"sort"
 
 	"github.com/bakeoffhq/bakeoff"
@@ -37,24 +39,33 @@ type definition struct {
 	higher     bool // higher values are better
 	unit       bool // values are in [0,1], whatever the learning task
 	regression bool // it measures numbers, not classes
+	measure    measure
+}
+
+// measure is one of the three ways in which a metric comes from rows: counted from a confusion
+// matrix, averaged over rows, or ranked. The arguments are consistent and finite, with one row or
+// more; a metric that these rows do not define is an undefined error.
+type measure interface {
+	value(y bakeoff.Labels, p *bakeoff.Predictions) (float64, error)
+	interval(y bakeoff.Labels, p *bakeoff.Predictions, confidence float64, seed uint64) ([2]float64, error)
 }
 
 // definitions lists every metric, by name.
 var definitions = []definition{
-	{name: "accuracy", higher: true, unit: true},
-	{name: "average_precision", higher: true, unit: true},
-	{name: "balanced_accuracy", higher: true, unit: true},
-	{name: "brier"},
-	{name: "f1", higher: true, unit: true},
-	{name: "log_loss"},
-	{name: "mae", regression: true},
-	{name: "mape", regression: true},
-	{name: "mcc", higher: true},
-	{name: "precision", higher: true, unit: true},
-	{name: "r2", higher: true, regression: true},
-	{name: "recall", higher: true, unit: true},
-	{name: "rmse", regression: true},
-	{name: "roc_auc", higher: true, unit: true},
+	{name: "accuracy", higher: true, unit: true, measure: counted{of: accuracy, ratio: accuracyRatio}},
+	{name: "average_precision", higher: true, unit: true, measure: averagePrecision{}},
+	{name: "balanced_accuracy", higher: true, unit: true, measure: counted{of: balancedAccuracy}},
+	{name: "brier", measure: averaged{terms: brierTerms, width: 1, finish: plainMean}},
+	{name: "f1", higher: true, unit: true, measure: counted{of: f1}},
+	{name: "log_loss", measure: averaged{terms: logLossTerms, width: 1, finish: plainMean}},
+	{name: "mae", regression: true, measure: averaged{terms: absoluteErrors, width: 1, finish: plainMean}},
+	{name: "mape", regression: true, measure: averaged{terms: relativeErrors, width: 1, finish: plainMean}},
+	{name: "mcc", higher: true, measure: counted{of: mcc}},
+	{name: "precision", higher: true, unit: true, measure: counted{of: precision, ratio: precisionRatio}},
+	{name: "r2", higher: true, regression: true, measure: averaged{terms: r2Terms, width: 3, finish: r2Of}},
+	{name: "recall", higher: true, unit: true, measure: counted{of: recall, ratio: recallRatio}},
+	{name: "rmse", regression: true, measure: averaged{terms: squaredErrors, width: 1, finish: rootMean}},
+	{name: "roc_auc", higher: true, unit: true, measure: rocAUC{}},
 }
 
 // Lookup returns the metric of that name.
@@ -126,4 +137,66 @@ func (m Metric) Better(a, b float64) bool {
 		return a > b
 	}
 	return a < b
+}
+
+// ErrUndefined is behind the error of Compute and Interval where a metric has no value on the rows
+// given, such as roc_auc where all labels are of one class.
+var ErrUndefined = errors.New("is not defined")
+
+// undefined says in words why a metric has no value on some rows.
+type undefined string
+
+func (u undefined) Error() string { return string(u) }
+
+// Compute returns the metric of predictions p for rows with labels y. The result is a number,
+// never NaN or infinite.
+//
+// Labels and predictions that do not belong together, and numbers that are not finite, are an
+// error that names the row, counted from 1. Rows that do not define the metric are an error for
+// which errors.Is finds ErrUndefined. Both have bakeoff.CodeInvalid.
+func (m Metric) Compute(y bakeoff.Labels, p *bakeoff.Predictions) (float64, error) {
+	if err := m.check(y, p); err != nil {
+		return 0, err
+	}
+	v, err := m.def.measure.value(y, p)
+	if err == nil && (notFinite(v)) {
+		err = undefined("the numbers are too large")
+	}
+	if err != nil {
+		return 0, m.explain(err)
+	}
+	return v, nil
+}
+
+// Interval returns the two-sided confidence interval of Compute's result; confidence is between 0
+// and 1.
+//
+//   - Proportions, which are accuracy and the recall and precision of a positive class: Wilson's
+//     score interval.
+//   - roc_auc: DeLong's variance on the logit scale; see rocAUC.interval.
+//   - The rest: the percentile bootstrap of 1,000 resamples, drawn from the rows of each class
+//     apart. It follows from the seed alone, not from the number of threads.
+//
+// Errors are those of Compute.
+func (m Metric) Interval(y bakeoff.Labels, p *bakeoff.Predictions, confidence float64, seed uint64) ([2]float64, error) {
+	none := [2]float64{}
+	if !(confidence > 0 && confidence < 1) {
+		return none, bakeoff.Errorf(bakeoff.CodeInvalid, "interval of %s: confidence %v is not between 0 and 1", m.Name(), confidence)
+	}
+	if err := m.check(y, p); err != nil {
+		return none, err
+	}
+	bounds, err := m.def.measure.interval(y, p, confidence, seed)
+	if err == nil && (notFinite(bounds[0]) || notFinite(bounds[1])) {
+		err = undefined("the numbers are too large")
+	}
+	if err != nil {
+		return none, m.explain(err)
+	}
+	return bounds, nil
+}
+
+// explain adds the metric's name to an error of its measure.
+func (m Metric) explain(err error) error {
+	return bakeoff.Errorf(bakeoff.CodeInvalid, "%w", fmt.Errorf("%s %w on these rows: %w", m.Name(), ErrUndefined, err))
 }
