@@ -30,8 +30,7 @@ type Run struct {
 	Revision Digest    `json:"revision"`
 	Trigger  Trigger   `json:"trigger"`
 	Created  time.Time `json:"created"`
-	// AtLeast and Parallel are copied from the pipeline, so that the run's course follows from its record alone.
-	AtLeast  int `json:"at_least"`
+	// Parallel is copied from the pipeline, so that the course of a run follows from its record alone.
 	Parallel int `json:"parallel"`
 
 	Phase    Phase     `json:"phase"`

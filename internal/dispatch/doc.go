@@ -1,0 +1,15 @@
+// Package dispatch turns a run that was asked for into tasks, and the results of tasks into the
+// run's next state, until its verdict stands.
+//
+//	snapshot --frozen--> build --all trials ended--> evaluate --judged--> promote --committed--> ended
+//	    \                  \                            ^  \                 |  \                  ^
+//	     \                  \                           |   \                |   `--moved twice----'
+//	      `--no snapshot-----`--cancelled---------------+----`-> promote     |      (kept)
+//	                                                    |                    |
+//	                                                    `--champion moved----'
+//
+// The course of a run is two pure functions: Step, from a state and an event to the next state,
+// and Effects, from a state to what has to be done in it. The Dispatcher around them stores each
+// state before it carries out its effects, and carries them out again at start and every minute:
+// a crash between any two lines leads to the same end.
+package dispatch

@@ -1,0 +1,292 @@
+package dispatch_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/dispatch"
+)
+
+// world is everything around the pure core, with none of its guarantees but those of the store:
+// what is stored stays, a task is on its queue once, a result counts once, and a run has one
+// verdict. Messages are lost, repeated, late and out of order; the process stops anywhere.
+type world struct {
+	t    *testing.T
+	rng  *rand.Rand
+	now  time.Time
+	plan plan
+
+	// stored
+	run     bakeoff.Run
+	queue   []bakeoff.Task
+	results []bakeoff.Result
+	verdict *dispatch.Committed
+
+	// in flight, lost when the process stops
+	events []dispatch.Event
+
+	starts  map[bakeoff.Task]int
+	moved   int // the last round during which the champion moved
+	commits int
+}
+
+// plan is what a seed decides about a run before it starts.
+type plan struct {
+	candidates, parallel int
+	fails                map[string]bool // candidates whose build fails
+	noSnapshot           bool
+	noEvaluation         bool
+	moves                int // in how many rounds the champion moves before promotion
+	cancelAt             int // the step at which somebody cancels; 0 for never
+}
+
+func newPlan(rng *rand.Rand) plan {
+	p := plan{candidates: 1 + rng.IntN(6), parallel: rng.IntN(4), fails: map[string]bool{}}
+	for i := range p.candidates {
+		p.fails[candidate(i)] = rng.IntN(4) == 0
+	}
+	p.noSnapshot = rng.IntN(12) == 0
+	p.noEvaluation = rng.IntN(12) == 0
+	p.moves = max(0, rng.IntN(6)-3)
+	if rng.IntN(6) == 0 {
+		p.cancelAt = 1 + rng.IntN(60)
+	}
+	return p
+}
+
+func candidate(i int) string { return fmt.Sprintf("c%d", i) }
+
+func newWorld(t *testing.T, seed uint64) *world {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	w := &world{
+		t: t, rng: rng, now: time.Date(2026, 11, 23, 5, 0, 0, 0, time.UTC), plan: newPlan(rng),
+		starts: map[bakeoff.Task]int{},
+	}
+	p := &bakeoff.Pipeline{Name: "p", Parallel: w.plan.parallel}
+	for i := range w.plan.candidates {
+		p.Candidates = append(p.Candidates, bakeoff.Candidate{Name: candidate(i)})
+	}
+	w.run = dispatch.NewRun("p-1", p, bakeoff.TriggerPerson, w.now)
+	return w
+}
+
+// step lets one thing happen, chosen by the seed.
+func (w *world) step(n int) {
+	w.now = w.now.Add(time.Duration(w.rng.IntN(90)-10) * time.Second) // clocks jump back, too
+	if n == w.plan.cancelAt {
+		w.events = append(w.events, dispatch.Event{Cancel: "by a person"})
+	}
+	switch w.rng.IntN(10) {
+	case 0: // the process stops: what was in flight is gone, what is stored is read again
+		w.events = nil
+		w.reconcile()
+	case 1, 2: // the reconciler's minute
+		w.reconcile()
+	case 3, 4, 5:
+		w.work()
+	default:
+		w.deliver()
+	}
+}
+
+// reconcile does what the dispatcher does at start and every minute.
+func (w *world) reconcile() {
+	for _, r := range w.results {
+		w.events = append(w.events, dispatch.Event{Result: &r})
+	}
+	w.effects()
+}
+
+// deliver hands a random event in flight to the core; sometimes it is lost, sometimes it stays for
+// a second time.
+func (w *world) deliver() {
+	if len(w.events) == 0 {
+		return
+	}
+	i := w.rng.IntN(len(w.events))
+	e := w.events[i]
+	if w.rng.IntN(4) != 0 {
+		w.events = append(w.events[:i], w.events[i+1:]...)
+	}
+	if w.rng.IntN(5) == 0 {
+		return
+	}
+	before := w.run
+	w.run = dispatch.Step(w.run, e, w.now)
+	w.check(before)
+	if w.rng.IntN(4) != 0 { // else the process stopped between the record and its effects
+		w.effects()
+	}
+}
+
+// effects carries out what the stored state asks for, as far as the process gets, in any order.
+func (w *world) effects() {
+	es := dispatch.Effects(w.run)
+	w.rng.Shuffle(len(es), func(i, j int) { es[i], es[j] = es[j], es[i] })
+	for _, e := range es {
+		if w.rng.IntN(5) == 0 {
+			return
+		}
+		if e.Publish != nil && !slices.Contains(w.queue, *e.Publish) {
+			w.queue = append(w.queue, *e.Publish)
+		}
+		if e.Commit {
+			w.commit()
+		}
+	}
+}
+
+// work lets a worker do a task; it may stop before its result is stored, or before its task is taken off.
+func (w *world) work() {
+	if len(w.queue) == 0 {
+		return
+	}
+	i := w.rng.IntN(len(w.queue))
+	task := w.queue[i]
+	if !slices.ContainsFunc(w.results, func(r bakeoff.Result) bool { return r.Task == task }) {
+		w.starts[task]++
+		if w.rng.IntN(5) == 0 {
+			return
+		}
+		r := w.result(task)
+		w.results = append(w.results, r)
+		w.events = append(w.events, dispatch.Event{Result: &r})
+	}
+	if w.rng.IntN(5) != 0 {
+		w.queue = slices.Delete(w.queue, i, i+1)
+	}
+}
+
+func (w *world) result(task bakeoff.Task) bakeoff.Result {
+	r := bakeoff.Result{Task: task, Attempt: w.starts[task]}
+	switch {
+	case task.Kind == bakeoff.TaskSnapshot && w.plan.noSnapshot, task.Kind == bakeoff.TaskEvaluate && w.plan.noEvaluation:
+		r.Failure = "by plan"
+	case task.Kind == bakeoff.TaskSnapshot:
+		r.Snapshot = &bakeoff.Snapshot{Digest: "sha256:0"}
+	case task.Kind == bakeoff.TaskBuild && w.plan.fails[task.Candidate]:
+		r.Trial = &bakeoff.Trial{Candidate: task.Candidate, State: bakeoff.TrialFailed, Reason: "by plan"}
+	case task.Kind == bakeoff.TaskBuild:
+		r.Trial = &bakeoff.Trial{Candidate: task.Candidate, State: bakeoff.TrialBuilt}
+	default:
+		r.Decision = &bakeoff.Decision{Verdict: bakeoff.Promoted, Reason: fmt.Sprint("round ", task.Round)}
+	}
+	return r
+}
+
+// commit is the registry: one verdict a run, and none against a champion that has moved.
+func (w *world) commit() {
+	if w.verdict == nil {
+		if w.run.Decision.Verdict == bakeoff.Promoted && w.run.Round <= w.plan.moves {
+			w.moved = w.run.Round // and it stays so: the judge has seen another champion
+			w.events = append(w.events, dispatch.Event{Moved: w.run.Round})
+			return
+		}
+		w.verdict = &dispatch.Committed{Verdict: w.run.Decision.Verdict, Reason: w.run.Decision.Reason}
+		w.commits++
+	}
+	w.events = append(w.events, dispatch.Event{Committed: w.verdict})
+}
+
+// check holds after every step.
+func (w *world) check(before bakeoff.Run) {
+	w.t.Helper()
+	out := 0
+	for i, trial := range w.run.Trials {
+		if trial.State == bakeoff.TrialQueued {
+			out++
+		}
+		old := before.Trials[i].State
+		if (old == bakeoff.TrialBuilt || old == bakeoff.TrialFailed) && trial.State != old {
+			w.t.Fatalf("trial %s went from %s to %s", trial.Candidate, old, trial.State)
+		}
+	}
+	if w.plan.parallel > 0 && out > w.plan.parallel {
+		w.t.Fatalf("%d trials are out, %d may be", out, w.plan.parallel)
+	}
+	if before.Phase == bakeoff.PhaseEnded {
+		if diff := cmp.Diff(before, w.run); diff != "" {
+			w.t.Fatalf("an ended run changed:\n%s", diff)
+		}
+	}
+	if w.run.Phase == bakeoff.PhaseEvaluate {
+		for _, trial := range w.run.Trials {
+			if trial.State != bakeoff.TrialBuilt && trial.State != bakeoff.TrialFailed {
+				w.t.Fatalf("judged while trial %s is %s", trial.Candidate, trial.State)
+			}
+		}
+	}
+}
+
+// end holds when the run has ended.
+func (w *world) end() {
+	w.t.Helper()
+	if w.commits != 1 {
+		w.t.Errorf("%d verdicts were stored, want 1", w.commits)
+	}
+	if got := (dispatch.Committed{Verdict: w.run.Verdict, Reason: w.run.Reason}); got != *w.verdict {
+		w.t.Errorf("the run says %+v, the registry %+v", got, *w.verdict)
+	}
+	var want bakeoff.Verdict
+	switch {
+	case w.plan.noSnapshot, w.plan.noEvaluation, strings.HasPrefix(w.run.Reason, "cancelled: "):
+		want = bakeoff.Failed
+	case w.moved == 2:
+		want = bakeoff.Kept
+	default:
+		want = bakeoff.Promoted
+	}
+	if w.run.Verdict != want {
+		w.t.Errorf("verdict %s (%s), want %s", w.run.Verdict, w.run.Reason, want)
+	}
+	for _, r := range w.results {
+		if r.Task.Kind == bakeoff.TaskEvaluate && r.Task.Round > 2 {
+			w.t.Errorf("judged %d times", r.Task.Round)
+		}
+	}
+}
+
+// TestRunsEndOnceWhateverHappens drives runs through lost, repeated, late and reordered messages
+// and crashes between any two of them. A failure names its seed.
+func TestRunsEndOnceWhateverHappens(t *testing.T) {
+	const seeds, maxSteps = 20_000, 5_000
+	verdicts := map[bakeoff.Verdict]int{}
+	for seed := range uint64(seeds) {
+		w := newWorld(t, seed)
+		for n := 1; w.run.Phase != bakeoff.PhaseEnded; n++ {
+			if n > maxSteps {
+				t.Fatalf("seed %d: %s after %d steps", seed, w.run.Phase, maxSteps)
+			}
+			w.step(n)
+		}
+		w.end()
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+		verdicts[w.run.Verdict]++
+	}
+	for _, v := range []bakeoff.Verdict{bakeoff.Promoted, bakeoff.Kept, bakeoff.Failed} {
+		if verdicts[v] == 0 {
+			t.Errorf("no seed led to %s: the simulator does not reach it", v)
+		}
+	}
+	t.Logf("verdicts of %d seeds: %v", seeds, verdicts)
+}
+
+func TestStepLeavesItsArgumentAlone(t *testing.T) {
+	p := &bakeoff.Pipeline{Name: "p", Candidates: []bakeoff.Candidate{{Name: "a"}, {Name: "b"}}}
+	r := dispatch.NewRun("p-1", p, bakeoff.TriggerPerson, time.Now())
+	r = dispatch.Step(r, dispatch.Event{Result: &bakeoff.Result{Task: bakeoff.Task{Kind: bakeoff.TaskSnapshot}, Snapshot: &bakeoff.Snapshot{}}}, time.Now())
+	before := dispatch.Step(r, dispatch.Event{}, time.Now()) // a copy
+	dispatch.Step(r, dispatch.Event{Cancel: "x"}, time.Now())
+	if diff := cmp.Diff(before, r); diff != "" {
+		t.Error(diff)
+	}
+}

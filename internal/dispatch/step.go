@@ -1,0 +1,189 @@
+package dispatch
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/bakeoffhq/bakeoff"
+)
+
+// maxRounds is how often a run is judged before a champion that keeps moving keeps its place.
+const maxRounds = 2
+
+// Event is something that happened to a run. Exactly one field is set.
+type Event struct {
+	Result    *bakeoff.Result // a task ended
+	Moved     int             // the champion that this round judged is no longer the champion
+	Committed *Committed      // the decision was carried out
+	Cancel    string          // somebody wants the run to end; the value says who and why
+}
+
+// Committed is the verdict as it was stored.
+type Committed struct {
+	Verdict bakeoff.Verdict
+	Reason  string
+}
+
+// Effect is what a state asks to be done. Exactly one field is set. Doing it again is harmless.
+type Effect struct {
+	Publish *bakeoff.Task // put the task on its queue
+	Commit  bool          // carry out the run's decision
+}
+
+// NewRun returns the first state of a run of a pipeline.
+func NewRun(id string, p *bakeoff.Pipeline, trigger bakeoff.Trigger, now time.Time) bakeoff.Run {
+	r := bakeoff.Run{
+		ID: id, Pipeline: p.Name, Revision: p.Revision, Trigger: trigger, Created: now,
+		Phase: bakeoff.PhaseSnapshot, Parallel: p.Parallel,
+	}
+	for _, c := range p.Candidates {
+		r.Trials = append(r.Trials, bakeoff.Trial{Candidate: c.Name, State: bakeoff.TrialWaiting})
+	}
+	return r
+}
+
+// Step returns the state that follows from an event. It is a pure function, and an event that has
+// happened already, or no longer matters, leaves the state as it is: events may be repeated, late
+// and out of order. The argument is not changed.
+func Step(r bakeoff.Run, e Event, now time.Time) bakeoff.Run {
+	r.Trials = slices.Clone(r.Trials)
+	switch {
+	case r.Phase == bakeoff.PhaseEnded:
+	case e.Result != nil:
+		r = ended(r, *e.Result)
+	case e.Moved == r.Round && r.Round > 0 && r.Phase == bakeoff.PhasePromote:
+		r = moved(r)
+	case e.Committed != nil && r.Phase == bakeoff.PhasePromote:
+		r.Phase, r.Verdict, r.Reason, r.Ended = bakeoff.PhaseEnded, e.Committed.Verdict, e.Committed.Reason, now
+	case e.Cancel != "" && r.Phase != bakeoff.PhasePromote:
+		r = cancelled(r, e.Cancel)
+	}
+	return r
+}
+
+// Effects lists what has to be done in a state, whatever led to it. Carrying them out again and
+// again until the state changes is what makes a run survive lost messages and crashes.
+func Effects(r bakeoff.Run) []Effect {
+	publish := func(t bakeoff.Task) Effect {
+		t.Run = r.ID
+		return Effect{Publish: &t}
+	}
+	switch r.Phase {
+	case bakeoff.PhaseSnapshot:
+		return []Effect{publish(bakeoff.Task{Kind: bakeoff.TaskSnapshot, Queue: bakeoff.QueueJudge})}
+	case bakeoff.PhaseBuild:
+		var es []Effect
+		for _, t := range r.Trials {
+			if t.State == bakeoff.TrialQueued {
+				es = append(es, publish(bakeoff.Task{Kind: bakeoff.TaskBuild, Candidate: t.Candidate, Queue: bakeoff.QueueDefault}))
+			}
+		}
+		return es
+	case bakeoff.PhaseEvaluate:
+		return []Effect{publish(bakeoff.Task{Kind: bakeoff.TaskEvaluate, Round: r.Round, Queue: bakeoff.QueueJudge})}
+	case bakeoff.PhasePromote:
+		return []Effect{{Commit: true}}
+	default:
+		return nil
+	}
+}
+
+// ended takes in the result of a task.
+func ended(r bakeoff.Run, result bakeoff.Result) bakeoff.Run {
+	switch {
+	case result.Task.Kind == bakeoff.TaskSnapshot && r.Phase == bakeoff.PhaseSnapshot:
+		if result.Snapshot == nil {
+			return decide(r, failed(r, "no snapshot: "+result.Failure))
+		}
+		r.Snapshot, r.Phase = result.Snapshot, bakeoff.PhaseBuild
+		return queueTrials(r)
+	case result.Task.Kind == bakeoff.TaskBuild && r.Phase == bakeoff.PhaseBuild:
+		return trialEnded(r, result)
+	case result.Task.Kind == bakeoff.TaskEvaluate && r.Phase == bakeoff.PhaseEvaluate && result.Task.Round == r.Round:
+		if result.Decision == nil {
+			return decide(r, failed(r, "no evaluation: "+result.Failure))
+		}
+		return decide(r, *result.Decision)
+	default:
+		return r // late or repeated
+	}
+}
+
+// trialEnded records a trial and hands out the next, or moves on when it was the last.
+func trialEnded(r bakeoff.Run, result bakeoff.Result) bakeoff.Run {
+	i := slices.IndexFunc(r.Trials, func(t bakeoff.Trial) bool { return t.Candidate == result.Task.Candidate })
+	if i < 0 || r.Trials[i].State != bakeoff.TrialQueued || result.Trial == nil {
+		return r
+	}
+	r.Trials[i] = *result.Trial
+	return queueTrials(r)
+}
+
+// queueTrials hands out waiting trials while fewer than Parallel are out. With none out and none
+// waiting, the judge is next.
+func queueTrials(r bakeoff.Run) bakeoff.Run {
+	out := 0
+	for _, t := range r.Trials {
+		if t.State == bakeoff.TrialQueued {
+			out++
+		}
+	}
+	for i := range r.Trials {
+		if r.Trials[i].State == bakeoff.TrialWaiting && (r.Parallel == 0 || out < r.Parallel) {
+			r.Trials[i].State = bakeoff.TrialQueued
+			out++
+		}
+	}
+	if out == 0 {
+		r.Phase, r.Round = bakeoff.PhaseEvaluate, 1
+	}
+	return r
+}
+
+// moved has the run judged again against the champion of now, once.
+func moved(r bakeoff.Run) bakeoff.Run {
+	if r.Round < maxRounds {
+		r.Phase, r.Decision = bakeoff.PhaseEvaluate, nil
+		r.Round++
+		return r
+	}
+	d := *r.Decision
+	d.Verdict, d.Candidate, d.Golden = bakeoff.Kept, "", nil
+	d.Reason = fmt.Sprintf("the champion was moved by somebody else in each of the %d times that this run was judged", maxRounds)
+	return decide(r, d)
+}
+
+// cancelled ends every trial that has not ended, and the run with it.
+func cancelled(r bakeoff.Run, why string) bakeoff.Run {
+	for i, t := range r.Trials {
+		if t.State == bakeoff.TrialWaiting || t.State == bakeoff.TrialQueued {
+			r.Trials[i].State, r.Trials[i].Class, r.Trials[i].Reason = bakeoff.TrialFailed, bakeoff.FailedCancelled, "cancelled: "+why
+		}
+	}
+	return decide(r, failed(r, "cancelled: "+why))
+}
+
+func decide(r bakeoff.Run, d bakeoff.Decision) bakeoff.Run {
+	r.Phase, r.Decision = bakeoff.PhasePromote, &d
+	return r
+}
+
+// failed is the decision of a run that the judge has not seen to its end.
+func failed(r bakeoff.Run, reason string) bakeoff.Decision {
+	d := bakeoff.Decision{Verdict: bakeoff.Failed, Reason: reason}
+	if r.Snapshot != nil {
+		d.Rows = r.Snapshot.Rows
+	}
+	for _, t := range r.Trials {
+		row := bakeoff.LeaderboardRow{
+			Candidate: t.Candidate, Role: bakeoff.RoleChallenger, State: t.State, Reason: t.Reason,
+			Artifact: t.Artifact, Bytes: t.Bytes, Seconds: t.Seconds,
+		}
+		if t.State != bakeoff.TrialBuilt && t.State != bakeoff.TrialFailed {
+			row.State, row.Reason = bakeoff.TrialFailed, "not built: the run ended before"
+		}
+		d.Leaderboard = append(d.Leaderboard, row)
+	}
+	return d
+}
