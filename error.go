@@ -20,6 +20,9 @@ const (
 	CodeInternal    Code = "internal"    // a fault of ours
 )
 
+// ErrChampionMoved says that the champion which a decision was made against is no longer the champion.
+var ErrChampionMoved = errors.New("the champion has moved since it was judged")
+
 // Error is an error that a person can act on. Message says what was wrong and where; Hint says
 // what to do next and may be empty; Err is the cause, already told in Message, and may be nil.
 type Error struct {

@@ -126,6 +126,16 @@ type Hold struct {
 	Since time.Time `json:"since"`
 }
 
+// Change is a decision as it is written: all of it or nothing.
+type Change struct {
+	Model    Model
+	Revision uint64 // of the model's record as it was read; 0 if there was none
+	// The rest is new, and nil where a decision has none.
+	Version *Version
+	Verdict *Report
+	Outbox  *Notification
+}
+
 // ChampionRef names the live version on a report.
 type ChampionRef struct {
 	Model     string `json:"model"`

@@ -23,13 +23,11 @@ type Store interface {
 	PublishEvent(ctx context.Context, e bakeoff.Event) error
 }
 
-// ErrChampionMoved is what a Registry answers when the champion that was judged is no longer the champion.
-var ErrChampionMoved = errors.New("the champion has moved since it was judged")
-
 // Registry carries out decisions. Commit may be called again for a run that has a verdict: it then
-// answers with that one.
+// answers with that one. If the champion that was judged is no longer the champion, it answers
+// bakeoff.ErrChampionMoved.
 type Registry interface {
-	Commit(ctx context.Context, r bakeoff.Run) (Committed, error)
+	Commit(ctx context.Context, r bakeoff.Run) (bakeoff.Report, error)
 }
 
 // reconcileEvery is how often open runs are gone over for what got lost.
@@ -204,9 +202,9 @@ func (l *loop) carryOut(ctx context.Context, r bakeoff.Run, e Effect) error {
 
 // commit has the decision carried out and tells the loop how it went.
 func (l *loop) commit(ctx context.Context, r bakeoff.Run) error {
-	committed, err := l.registry.Commit(ctx, r)
-	m := message{run: r.ID, event: Event{Committed: &committed}}
-	if errors.Is(err, ErrChampionMoved) {
+	report, err := l.registry.Commit(ctx, r)
+	m := message{run: r.ID, event: Event{Committed: &Committed{Verdict: report.Verdict, Reason: report.Reason}}}
+	if errors.Is(err, bakeoff.ErrChampionMoved) {
 		m.event = Event{Moved: r.Round}
 	} else if err != nil {
 		return fmt.Errorf("carry out the decision of run %s: %w", r.ID, err)

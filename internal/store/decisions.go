@@ -13,16 +13,6 @@ import (
 	"github.com/bakeoffhq/bakeoff"
 )
 
-// Change is a decision as it is written: all of it or nothing.
-type Change struct {
-	Model    bakeoff.Model
-	Revision uint64 // of the model's record as it was read; 0 if there was none
-	// The rest is new, and nil where a decision has none.
-	Version *bakeoff.Version
-	Verdict *bakeoff.Report
-	Outbox  *bakeoff.Notification
-}
-
 // Model returns a model and the revision for a Change. A model that has no record yet is returned
 // with its name alone and revision 0.
 func (s *Store) Model(ctx context.Context, name string) (bakeoff.Model, uint64, error) {
@@ -75,12 +65,12 @@ func (s *Store) Verdicts(ctx context.Context, pipeline string) ([]bakeoff.Report
 
 // Commit writes a change in one atomic batch. It has code Conflict if the model's record has
 // changed since it was read, or if the run has a verdict already.
-func (s *Store) Commit(ctx context.Context, c Change) error {
+func (s *Store) Commit(ctx context.Context, c bakeoff.Change) error {
 	batch, err := jetstreamext.NewBatchPublisher(s.js)
 	if err != nil {
 		return fmt.Errorf("commit decision on %s: %w", c.Model.Name, err)
 	}
-	for _, w := range c.writes() {
+	for _, w := range writes(c) {
 		value, err := s.encode(ctx, w.record)
 		if err != nil {
 			return fmt.Errorf("commit decision on %s: %w", c.Model.Name, errors.Join(err, batch.Discard()))
@@ -108,8 +98,8 @@ type write struct {
 	record any
 }
 
-// writes lists what the change creates.
-func (c Change) writes() []write {
+// writes lists what a change creates.
+func writes(c bakeoff.Change) []write {
 	var ws []write
 	if v := c.Version; v != nil {
 		ws = append(ws, write{"version." + v.Model + "." + strconv.Itoa(v.Version), v})

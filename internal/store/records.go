@@ -93,6 +93,35 @@ func (s *Store) UpdateRun(ctx context.Context, r bakeoff.Run, revision uint64) (
 	return s.put(ctx, s.runs, r.ID, r, revision)
 }
 
+// WaitRun returns a run when it has ended.
+func (s *Store) WaitRun(ctx context.Context, id string) (bakeoff.Run, error) {
+	w, err := s.runs.Watch(ctx, id)
+	if err != nil {
+		return bakeoff.Run{}, fmt.Errorf("wait for run %s: %w", id, timeout(err))
+	}
+	defer func() { _ = w.Stop() }() // the subscription ends with the connection at the latest
+	for {
+		select {
+		case <-ctx.Done():
+			return bakeoff.Run{}, context.Cause(ctx)
+		case entry, ok := <-w.Updates():
+			if !ok {
+				return bakeoff.Run{}, fmt.Errorf("wait for run %s: the connection was closed", id)
+			}
+			if entry == nil {
+				continue
+			}
+			var r bakeoff.Run
+			if err := s.decode(ctx, entry.Value(), &r); err != nil {
+				return r, fmt.Errorf("wait for run %s: %w", id, err)
+			}
+			if r.Phase == bakeoff.PhaseEnded {
+				return r, nil
+			}
+		}
+	}
+}
+
 // OpenRuns returns the runs that have not ended, oldest first.
 func (s *Store) OpenRuns(ctx context.Context) ([]bakeoff.Run, error) {
 	runs, err := all[bakeoff.Run](ctx, s, s.runs, ">")

@@ -63,7 +63,7 @@ func TestDecisionIsAllOrNothing(t *testing.T) {
 	}
 	model.Latest = 1
 	model.Aliases = map[string]bakeoff.Alias{bakeoff.AliasChampion: {Model: "churn", Name: bakeoff.AliasChampion, Version: 1}}
-	first := store.Change{
+	first := bakeoff.Change{
 		Model: model, Revision: revision,
 		Version: &bakeoff.Version{Model: "churn", Version: 1, Candidate: "forest"},
 		Verdict: &bakeoff.Report{Run: "churn-a", Pipeline: "churn", Verdict: bakeoff.Promoted},
@@ -91,7 +91,7 @@ func TestDecisionIsAllOrNothing(t *testing.T) {
 	if err != nil || model.Champion() != 1 {
 		t.Fatalf("champion %d, %v", model.Champion(), err)
 	}
-	repeated := store.Change{Model: model, Revision: revision, Verdict: first.Verdict}
+	repeated := bakeoff.Change{Model: model, Revision: revision, Verdict: first.Verdict}
 	wantCode(t, "a second verdict of one run", s.Commit(ctx, repeated), bakeoff.CodeConflict)
 
 	if err := s.Settle(ctx, "churn-a"); err != nil {

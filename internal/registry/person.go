@@ -1,0 +1,119 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/bakeoffhq/bakeoff"
+)
+
+// Act is something that a person does to a model.
+type Act struct {
+	Model string
+	By    string
+	Why   string
+}
+
+// Rollback makes an earlier version the champion again, after it has given its golden answers:
+// version n, or for 0 the one before today's. With hold, runs keep it until Resume or Promote.
+func (r *Registry) Rollback(ctx context.Context, a Act, n int, hold bool) (bakeoff.Model, error) {
+	return r.act(ctx, a, func(m bakeoff.Model) (bakeoff.Model, *bakeoff.Version, error) {
+		if n == 0 {
+			if n = m.Aliases[bakeoff.AliasPrevious].Version; n == 0 {
+				return m, nil, bakeoff.Errorf(bakeoff.CodeNotFound, "model %s has no version before its champion to go back to", a.Model)
+			}
+		}
+		m, err := r.point(ctx, m, n, a, "rollback: "+a.Why)
+		if err == nil && hold {
+			m.Hold = &bakeoff.Hold{Model: a.Model, By: a.By, Why: "rollback to v" + fmt.Sprint(n) + ": " + a.Why, Since: now()}
+		}
+		return m, nil, err
+	})
+}
+
+// Promote makes version n the champion by a person's decision, after it has given its golden
+// answers, and lifts a hold.
+func (r *Registry) Promote(ctx context.Context, a Act, n int) (bakeoff.Model, error) {
+	return r.act(ctx, a, func(m bakeoff.Model) (bakeoff.Model, *bakeoff.Version, error) {
+		m, err := r.point(ctx, m, n, a, a.Why)
+		m.Hold = nil
+		return m, nil, err
+	})
+}
+
+// PromoteTrial makes a new version of what a run has built, and that the champion, by a person's
+// decision and whatever the judge said. It lifts a hold.
+func (r *Registry) PromoteTrial(ctx context.Context, a Act, run, candidate string) (bakeoff.Model, error) {
+	return r.act(ctx, a, func(m bakeoff.Model) (bakeoff.Model, *bakeoff.Version, error) {
+		state, _, err := r.store.Run(ctx, run)
+		if err != nil {
+			return m, nil, err
+		}
+		v, err := r.newVersion(ctx, state, candidate, m)
+		if err != nil {
+			return m, nil, err
+		}
+		golden, err := r.runtime.Answer(ctx, v)
+		if err != nil {
+			return m, nil, fmt.Errorf("%s of run %s does not answer: %w", candidate, run, err)
+		}
+		if v.Golden, err = r.putGolden(ctx, golden); err != nil {
+			return m, nil, err
+		}
+		m = moved(m, v, a.By, a.Why)
+		m.Hold = nil
+		return m, &v, nil
+	})
+}
+
+// Resume lifts a hold. It reports whether there was one.
+func (r *Registry) Resume(ctx context.Context, a Act) (held bool, err error) {
+	_, err = r.act(ctx, a, func(m bakeoff.Model) (bakeoff.Model, *bakeoff.Version, error) {
+		held = m.Hold != nil
+		m.Hold = nil
+		return m, nil, nil
+	})
+	return held, err
+}
+
+// act changes a model's record, anew if somebody else was faster.
+func (r *Registry) act(ctx context.Context, a Act, change func(bakeoff.Model) (bakeoff.Model, *bakeoff.Version, error)) (bakeoff.Model, error) {
+	var conflict error
+	for range maxConflicts {
+		m, revision, err := r.store.Model(ctx, a.Model)
+		if err != nil {
+			return m, err
+		}
+		if revision == 0 && len(m.Aliases) == 0 {
+			m.Aliases = map[string]bakeoff.Alias{}
+		}
+		after, version, err := change(m)
+		if err != nil {
+			return m, err
+		}
+		conflict = r.store.Commit(ctx, bakeoff.Change{Model: after, Revision: revision, Version: version})
+		if bakeoff.CodeOf(conflict) != bakeoff.CodeConflict {
+			return after, conflict
+		}
+	}
+	return bakeoff.Model{}, conflict
+}
+
+// point moves the champion alias to an existing version that proves itself.
+func (r *Registry) point(ctx context.Context, m bakeoff.Model, n int, a Act, why string) (bakeoff.Model, error) {
+	if n == m.Champion() {
+		return m, bakeoff.Errorf(bakeoff.CodeConflict, "version %d is the champion of %s already", n, m.Name)
+	}
+	v, err := r.store.Version(ctx, m.Name, n)
+	if err != nil {
+		return m, err
+	}
+	golden, err := r.golden(ctx, v)
+	if err != nil {
+		return m, err
+	}
+	if err := r.runtime.Check(ctx, v, golden); err != nil {
+		return m, fmt.Errorf("version %d of %s did not prove itself, the champion stays: %w", n, m.Name, err)
+	}
+	return moved(m, v, a.By, why), nil
+}
