@@ -1,0 +1,263 @@
+package notify
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"github.com/bakeoffhq/bakeoff"
+)
+
+// What Slack accepts, in characters. A message over one of them is refused as a whole; all parts
+// together, at most about 13,000, is not documented but enforced.
+const (
+	headerLimit  = 150
+	sectionLimit = 3000
+
+	// Our own, so that all parts together stay below: the fallback text, the reason in it and in its section,
+	// one failed candidate, the context.
+	textLimit    = 2500
+	reasonLimit  = 1500
+	failureLimit = 240
+	contextLimit = 300
+)
+
+const (
+	boardRows   = 5  // of the leaderboard
+	failedNames = 10 // of the failed candidates
+	nameCells   = 32 // of a name in the leaderboard
+)
+
+// Message returns the notification for a Slack incoming webhook: blocks for the channel and a text
+// for lock screens and screen readers. Its first line says all that matters; for a promotion it is
+// "CANDIDATE is deployed (PIPELINE vN)". Names and reasons cannot call people or channels, and no
+// report makes it exceed Slack's limits.
+func Message(n bakeoff.Notification) slack.WebhookMessage { return compose(n, false) }
+
+const repeatNote = "May be a repeat: the answer to the first try was lost."
+
+// compose is Message, which says of itself that it may be a repeat where it may.
+func compose(n bakeoff.Notification, repeat bool) slack.WebhookMessage {
+	r, head, facts, failed := &n.Report, headline(n), facts(&n.Report), failures(&n.Report)
+	blocks := []slack.Block{slack.NewHeaderBlock(plain(escape(head, headerLimit)))}
+	if reason := oneLine(r.Reason); reason != "" {
+		blocks = append(blocks, section(escape(reason, reasonLimit)))
+	}
+	if len(facts) > 0 {
+		blocks = append(blocks, section(escape(strings.Join(facts, "\n"), reasonLimit)))
+	}
+	if board := board(r); board != "" {
+		blocks = append(blocks, slack.NewSectionBlock(
+			slack.NewTextBlockObject(slack.MarkdownType, board, false, true), nil, nil))
+	}
+	if len(failed) > 0 {
+		blocks = append(blocks, section("Failed:\n"+list(failed, failedNames, sectionLimit-len("Failed:\n"))))
+	}
+	blocks = append(blocks, slack.NewContextBlock("", plain(escape(closing(n, repeat), contextLimit))))
+	unfurl := false
+	return slack.WebhookMessage{
+		Text:        escape(fallback(r, head, facts, repeat), textLimit),
+		Blocks:      &slack.Blocks{BlockSet: blocks},
+		UnfurlLinks: &unfurl,
+		UnfurlMedia: &unfurl,
+	}
+}
+
+// plain holds escaped text in which Slack looks for neither formatting nor emoji.
+func plain(text string) *slack.TextBlockObject {
+	return slack.NewTextBlockObject(slack.PlainTextType, text, false, false)
+}
+
+func section(text string) *slack.SectionBlock { return slack.NewSectionBlock(plain(text), nil, nil) }
+
+// headline is the first line, which must be enough on its own.
+func headline(n bakeoff.Notification) string {
+	pipeline, champion := oneLine(n.Pipeline), n.Report.Champion
+	switch {
+	case n.Report.Verdict == bakeoff.Promoted && champion != nil:
+		return fmt.Sprintf("%s is deployed (%s v%d)", oneLine(champion.Candidate), pipeline, champion.Version)
+	case n.Report.Verdict == bakeoff.Kept && champion != nil:
+		return fmt.Sprintf("%s: v%d kept", pipeline, champion.Version)
+	case n.Report.Verdict == bakeoff.Kept:
+		return pipeline + ": no champion yet, none promoted"
+	}
+	return pipeline + ": no verdict"
+}
+
+// fallback is the message as plain lines: the headline, what decided, and who failed.
+func fallback(r *bakeoff.Report, head string, facts []string, repeat bool) string {
+	lines := []string{cut(head, 300)}
+	if reason := oneLine(r.Reason); reason != "" {
+		lines = append(lines, cut(reason, reasonLimit))
+	}
+	lines = append(lines, facts...)
+	var failed []string
+	for _, row := range r.Leaderboard {
+		if row.State == bakeoff.TrialFailed {
+			failed = append(failed, cell(row.Candidate, nameCells))
+		}
+	}
+	if n := len(failed); n > 0 {
+		names := strings.Join(failed[:min(n, 3)], ", ")
+		if n > 3 {
+			names += fmt.Sprintf(" %s +%d more", ellipsis, n-3)
+		}
+		lines = append(lines, "Failed: "+names)
+	}
+	if repeat {
+		lines = append(lines, repeatNote)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// cut returns at most limit runes of s.
+func cut(s string, limit int) string {
+	if runes := []rune(s); len(runes) > limit {
+		return string(runes[:limit-1]) + ellipsis
+	}
+	return s
+}
+
+// facts are the figures, one thing a line.
+func facts(r *bakeoff.Report) []string {
+	var lines []string
+	if line := figures(r); line != "" {
+		lines = append(lines, line)
+	}
+	if r.Rows != nil {
+		lines = append(lines, rows(r.Rows))
+	}
+	if r.Seconds > 0 {
+		lines = append(lines, "took "+seconds(r.Seconds))
+	}
+	return lines
+}
+
+// figures compares the objective metric of the champion with the one that it replaced, or with the
+// challenger that came nearest.
+func figures(r *bakeoff.Report) string {
+	metric := cell(r.Metric, nameCells)
+	champion, old := measured(r, isRole(bakeoff.RoleChampion))
+	switch best, found := measured(r, isRole(bakeoff.RoleChallenger)); {
+	case r.Verdict == bakeoff.Promoted && r.Champion != nil:
+		now, found := measured(r, func(row *bakeoff.LeaderboardRow) bool {
+			return row.Role == bakeoff.RoleChallenger && row.Candidate == r.Champion.Candidate
+		})
+		if found && old {
+			return fmt.Sprintf("%s %s, was %s with v%d (%s)", metric,
+				value(now.Metrics[r.Metric]), value(champion.Metrics[r.Metric]), champion.Version,
+				change(now.Metrics[r.Metric]-champion.Metrics[r.Metric]))
+		}
+		if found {
+			return fmt.Sprintf("%s %s", metric, value(now.Metrics[r.Metric]))
+		}
+	case old && found:
+		return fmt.Sprintf("%s %s, the best challenger %s has %s (%s)", metric, value(champion.Metrics[r.Metric]),
+			cell(best.Candidate, nameCells), value(best.Metrics[r.Metric]),
+			change(best.Metrics[r.Metric]-champion.Metrics[r.Metric]))
+	case old:
+		return fmt.Sprintf("%s %s", metric, value(champion.Metrics[r.Metric]))
+	case found:
+		return fmt.Sprintf("%s of the best challenger %s: %s", metric,
+			cell(best.Candidate, nameCells), value(best.Metrics[r.Metric]))
+	}
+	return ""
+}
+
+func isRole(role bakeoff.Role) func(*bakeoff.LeaderboardRow) bool {
+	return func(row *bakeoff.LeaderboardRow) bool { return row.Role == role }
+}
+
+// measured returns the first row of the leaderboard that matches and has a value of the objective metric.
+func measured(r *bakeoff.Report, match func(*bakeoff.LeaderboardRow) bool) (*bakeoff.LeaderboardRow, bool) {
+	for i := range r.Leaderboard {
+		row := &r.Leaderboard[i]
+		if _, ok := row.Metrics[r.Metric]; ok && match(row) {
+			return row, true
+		}
+	}
+	return nil, false
+}
+
+// rows says how many rows there were and which were set aside.
+func rows(n *bakeoff.Rows) string {
+	line := fmt.Sprintf("%s rows to train, %s in the holdout", count(n.Train), count(n.Holdout))
+	if n.SetAside == 0 {
+		return line
+	}
+	var why []string
+	if n.MissingTarget > 0 {
+		why = append(why, count(n.MissingTarget)+" without a target")
+	}
+	if n.SeenByChampion > 0 {
+		why = append(why, count(n.SeenByChampion)+" that the champion was trained on")
+	}
+	line += fmt.Sprintf(", %s set aside", count(n.SetAside))
+	if len(why) == 0 {
+		return line
+	}
+	return line + " (" + strings.Join(why, ", ") + ")"
+}
+
+// board is the top of the leaderboard as an aligned code block, "" where nothing was ranked.
+func board(r *bakeoff.Report) string {
+	table := [][]string{{"", "CANDIDATE", strings.ToUpper(cell(r.Metric, nameCells)), "SECONDS"}}
+	more := 0
+	for _, row := range r.Leaderboard {
+		if row.Rank == nil {
+			continue
+		}
+		if len(table) > boardRows {
+			more++
+			continue
+		}
+		table = append(table, boardRow(r.Metric, row))
+	}
+	if len(table) == 1 {
+		return ""
+	}
+	lines := columns(table)
+	if more > 0 {
+		lines = append(lines, fmt.Sprintf("%s +%d more", ellipsis, more))
+	}
+	return "```\n" + escaper.Replace(strings.Join(lines, "\n")) + "\n```"
+}
+
+func boardRow(metric string, row bakeoff.LeaderboardRow) []string {
+	name, v, took := cell(row.Candidate, nameCells), "-", "-"
+	if row.Role == bakeoff.RoleChampion {
+		name += fmt.Sprintf(" (champion v%d)", row.Version)
+	}
+	if m, ok := row.Metrics[metric]; ok {
+		v = value(m)
+	}
+	if row.Seconds > 0 {
+		took = cell(fmt.Sprintf("%.1f", row.Seconds), nameCells)
+	}
+	return []string{fmt.Sprint(*row.Rank), name, v, took}
+}
+
+// failures names each failed candidate with its reason, escaped.
+func failures(r *bakeoff.Report) []string {
+	var lines []string
+	for _, row := range r.Leaderboard {
+		if row.State == bakeoff.TrialFailed {
+			lines = append(lines, escape(cell(row.Candidate, nameCells)+": "+oneLine(row.Reason), failureLimit))
+		}
+	}
+	return lines
+}
+
+// closing says how to go back, where there is something to go back to, and names the run.
+func closing(n bakeoff.Notification, repeat bool) string {
+	var parts []string
+	if n.Report.Verdict == bakeoff.Promoted && n.Report.Previous != nil {
+		parts = append(parts, "Undo: bakeoff rollback "+cut(oneLine(n.Pipeline), 100))
+	}
+	parts = append(parts, "Run: "+cut(oneLine(n.ID), 100))
+	if repeat {
+		parts = append(parts, repeatNote)
+	}
+	return strings.Join(parts, "\n")
+}
