@@ -3,7 +3,6 @@ package store_test
 import (
 	"bytes"
 	"context"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,28 +13,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/bakeoffhq/bakeoff"
-	"github.com/bakeoffhq/bakeoff/internal/natsd"
-	"github.com/bakeoffhq/bakeoff/internal/store"
+	"github.com/bakeoffhq/bakeoff/internal/store/storetest"
 )
-
-// open starts a server of the test's own and a store on it.
-func open(t *testing.T) (*store.Store, *natsd.Server) {
-	t.Helper()
-	srv, err := natsd.Start(t.Context(), t.TempDir(), slog.New(slog.NewTextHandler(t.Output(), nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := srv.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	s, err := store.Open(t.Context(), srv.Conn())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s, srv
-}
 
 func must[T any](v T, err error) func(*testing.T) T {
 	return func(t *testing.T) T {
@@ -55,7 +34,7 @@ func wantCode(t *testing.T, what string, err error, code bakeoff.Code) {
 }
 
 func TestDecisionIsAllOrNothing(t *testing.T) {
-	s, _ := open(t)
+	s, _ := storetest.Open(t)
 	ctx := t.Context()
 	model, revision, err := s.Model(ctx, "churn")
 	if err != nil || revision != 0 || model.Champion() != 0 {
@@ -103,7 +82,7 @@ func TestDecisionIsAllOrNothing(t *testing.T) {
 }
 
 func TestATaskIsHandedOutOnceAndCountsOnce(t *testing.T) {
-	s, _ := open(t)
+	s, _ := storetest.Open(t)
 	ctx := t.Context()
 	task := bakeoff.Task{Run: "churn-a", Kind: bakeoff.TaskBuild, Candidate: "forest", Queue: bakeoff.QueueDefault}
 	for range 3 { // a reconciler repeats itself
@@ -150,7 +129,7 @@ func TestATaskIsHandedOutOnceAndCountsOnce(t *testing.T) {
 
 // A process that holds the whole store knows that whoever held a task is gone.
 func TestAFreshQueueHandsOutWhatADeadWorkerHeld(t *testing.T) {
-	s, _ := open(t)
+	s, _ := storetest.Open(t)
 	ctx := t.Context()
 	task := bakeoff.Task{Run: "churn-a", Kind: bakeoff.TaskSnapshot, Queue: bakeoff.QueueJudge}
 	if err := s.PublishTask(ctx, task); err != nil {
@@ -169,7 +148,7 @@ func TestAFreshQueueHandsOutWhatADeadWorkerHeld(t *testing.T) {
 const ackWaitBound = 5 * time.Second
 
 func TestObjectsAreCheckedByDigest(t *testing.T) {
-	s, srv := open(t)
+	s, srv := storetest.Open(t)
 	ctx := t.Context()
 	content := bytes.Repeat([]byte("a row of some data\n"), 100_000)
 	path := filepath.Join(t.TempDir(), "in")
@@ -207,7 +186,7 @@ func TestObjectsAreCheckedByDigest(t *testing.T) {
 
 // A record with ten thousand categories is larger than a message may be.
 func TestALargeRecordIsKept(t *testing.T) {
-	s, _ := open(t)
+	s, _ := storetest.Open(t)
 	ctx := t.Context()
 	run := bakeoff.Run{ID: "wide-a", Pipeline: "wide", Phase: bakeoff.PhaseBuild, Reason: strings.Repeat("long ", 1<<19)}
 	if err := s.CreateRun(ctx, run); err != nil {
@@ -232,7 +211,7 @@ func TestALargeRecordIsKept(t *testing.T) {
 }
 
 func TestEventsArriveInOrderFromTheFirst(t *testing.T) {
-	s, _ := open(t)
+	s, _ := storetest.Open(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	for i, kind := range []bakeoff.EventKind{bakeoff.EventPhase, bakeoff.EventStarted, bakeoff.EventBuilt} {
 		if err := s.PublishEvent(ctx, bakeoff.Event{Run: "churn-a", Kind: kind, Progress: float64(i)}); err != nil {

@@ -1,0 +1,228 @@
+package registry_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/registry"
+	"github.com/bakeoffhq/bakeoff/internal/store"
+	"github.com/bakeoffhq/bakeoff/internal/store/storetest"
+)
+
+// runtime is the serving runtime with a fault to inject: artifacts that do not prove themselves.
+type runtime struct{ broken map[bakeoff.Digest]bool }
+
+func (r runtime) Check(_ context.Context, v bakeoff.Version, golden *bakeoff.Golden) error {
+	if golden == nil {
+		return errors.New("no golden answers")
+	}
+	if r.broken[v.Artifact] {
+		return errors.New("golden row 3: another answer")
+	}
+	return nil
+}
+
+func (runtime) Answer(context.Context, bakeoff.Version) (*bakeoff.Golden, error) { return golden, nil }
+
+var golden = &bakeoff.Golden{Rows: []map[string]any{{"tenure": 1.0}}, Values: []float64{2}}
+
+type recipes struct{}
+
+func (recipes) Recipe(_ context.Context, _ string, _ bakeoff.Digest, candidate string) (bakeoff.Candidate, error) {
+	return bakeoff.Candidate{Name: candidate, Trainer: "random_forest"}, nil
+}
+
+type fixture struct {
+	*registry.Registry
+	store   *store.Store
+	runtime runtime
+}
+
+func open(t *testing.T) fixture {
+	t.Helper()
+	s, _ := storetest.Open(t)
+	r := runtime{broken: map[bakeoff.Digest]bool{}}
+	return fixture{registry.New(s, r, recipes{}, "v0", storetest.Log(t)), s, r}
+}
+
+// decided stores and returns a run whose decision is to promote its one candidate over champion.
+func (f fixture) decided(t *testing.T, id string, champion int) bakeoff.Run {
+	t.Helper()
+	run := bakeoff.Run{
+		ID: id, Pipeline: "churn", Phase: bakeoff.PhasePromote, Round: 1, Snapshot: &bakeoff.Snapshot{Split: bakeoff.Split{Seed: 7}},
+		Trials: []bakeoff.Trial{{Candidate: "forest", State: bakeoff.TrialBuilt, Artifact: artifact(id), Bytes: 10}},
+		Decision: &bakeoff.Decision{
+			Verdict: bakeoff.Promoted, Reason: "it is better", Candidate: "forest", Champion: champion, Golden: golden,
+			Leaderboard: []bakeoff.LeaderboardRow{{Candidate: "forest", Role: bakeoff.RoleChallenger, Metrics: map[string]float64{"roc_auc": 0.8}}},
+		},
+	}
+	if err := f.store.CreateRun(t.Context(), run); err != nil {
+		t.Fatal(err)
+	}
+	return run
+}
+
+func artifact(run string) bakeoff.Digest { return bakeoff.DigestOf([]byte(run)) }
+
+func (f fixture) commit(t *testing.T, run bakeoff.Run) bakeoff.Report {
+	t.Helper()
+	report, err := f.Commit(t.Context(), run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+func (f fixture) champions(t *testing.T) [2]int {
+	t.Helper()
+	m, _, err := f.store.Model(t.Context(), "churn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return [2]int{m.Champion(), m.Aliases[bakeoff.AliasPrevious].Version}
+}
+
+func TestPromotionIsNumberedOnceAndTellsItsLineage(t *testing.T) {
+	f := open(t)
+	run := f.decided(t, "churn-a", 0)
+	first := f.commit(t, run)
+	if first.Verdict != bakeoff.Promoted || first.Champion == nil || first.Champion.Version != 1 || first.Previous != nil {
+		t.Fatalf("first promotion: %+v", first)
+	}
+	if diff := cmp.Diff(first, f.commit(t, run)); diff != "" {
+		t.Errorf("committing again is not the same report:\n%s", diff)
+	}
+	second := f.commit(t, f.decided(t, "churn-b", 1))
+	if second.Champion.Version != 2 || second.Previous.Version != 1 {
+		t.Errorf("second promotion: %+v", second)
+	}
+	if got := f.champions(t); got != [2]int{2, 1} {
+		t.Errorf("champion and previous are %v", got)
+	}
+	v, err := f.store.Version(t.Context(), "churn", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := v.Lineage
+	if l.Run != "churn-b" || l.Seed != 7 || l.Recipe.Trainer != "random_forest" || l.Metrics["roc_auc"] != 0.8 || l.Bakeoff != "v0" {
+		t.Errorf("lineage %+v", l)
+	}
+	if owed, err := f.store.Outbox(t.Context()); err != nil || len(owed) != 2 {
+		t.Errorf("%d messages are owed (%v), want one a run", len(owed), err)
+	}
+}
+
+func TestAPromotionAgainstAnotherChampionIsJudgedAgain(t *testing.T) {
+	f := open(t)
+	f.commit(t, f.decided(t, "churn-a", 0))
+	_, err := f.Commit(t.Context(), f.decided(t, "churn-b", 0)) // judged when there was none
+	if !errors.Is(err, bakeoff.ErrChampionMoved) {
+		t.Errorf("got %v", err)
+	}
+	if got := f.champions(t); got != [2]int{1, 0} {
+		t.Errorf("champion and previous are %v", got)
+	}
+}
+
+func TestRunsThatEndTogetherPromoteOnce(t *testing.T) {
+	f := open(t)
+	runs := []bakeoff.Run{f.decided(t, "churn-a", 0), f.decided(t, "churn-b", 0), f.decided(t, "churn-c", 0)}
+	errs := make([]error, len(runs))
+	var all sync.WaitGroup
+	for i, run := range runs {
+		all.Go(func() { _, errs[i] = f.Commit(t.Context(), run) })
+	}
+	all.Wait()
+	promoted := 0
+	for _, err := range errs {
+		switch {
+		case err == nil:
+			promoted++
+		case !errors.Is(err, bakeoff.ErrChampionMoved):
+			t.Error(err)
+		}
+	}
+	if promoted != 1 || f.champions(t) != [2]int{1, 0} {
+		t.Errorf("%d were promoted, champions %v", promoted, f.champions(t))
+	}
+}
+
+func TestWhatDoesNotProveItselfIsNotPromoted(t *testing.T) {
+	f := open(t)
+	f.commit(t, f.decided(t, "churn-a", 0))
+	f.runtime.broken[artifact("churn-b")] = true
+	report := f.commit(t, f.decided(t, "churn-b", 1))
+	if report.Verdict != bakeoff.Failed || !strings.Contains(report.Reason, "golden row 3") {
+		t.Errorf("%s: %s", report.Verdict, report.Reason)
+	}
+	if report.Champion.Version != 1 || f.champions(t) != [2]int{1, 0} {
+		t.Errorf("champion %+v, %v", report.Champion, f.champions(t))
+	}
+}
+
+func TestRollbackHoldsUntilSomebodyPromotes(t *testing.T) {
+	f := open(t)
+	ctx := t.Context()
+	act := registry.Act{Model: "churn", By: "kim", Why: "complaints"}
+	f.commit(t, f.decided(t, "churn-a", 0))
+	if _, err := f.Rollback(ctx, act, 0, true); bakeoff.CodeOf(err) != bakeoff.CodeNotFound {
+		t.Errorf("rollback with nothing before: %v", err)
+	}
+	f.commit(t, f.decided(t, "churn-b", 1))
+	if _, err := f.Rollback(ctx, act, 0, true); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.champions(t); got != [2]int{1, 2} {
+		t.Errorf("champion and previous are %v", got)
+	}
+	report := f.commit(t, f.decided(t, "churn-c", 1))
+	if report.Verdict != bakeoff.Kept || !strings.Contains(report.Reason, "by kim") || !strings.Contains(report.Reason, "complaints") {
+		t.Errorf("%s: %s", report.Verdict, report.Reason)
+	}
+	if _, err := f.Promote(ctx, act, 2); err != nil {
+		t.Fatal(err)
+	}
+	if report := f.commit(t, f.decided(t, "churn-d", 2)); report.Verdict != bakeoff.Promoted || report.Champion.Version != 3 {
+		t.Errorf("after the hold was lifted: %s, %+v", report.Verdict, report.Champion)
+	}
+}
+
+func TestRollbackToAVersionThatDoesNotProveItselfChangesNothing(t *testing.T) {
+	f := open(t)
+	f.commit(t, f.decided(t, "churn-a", 0))
+	f.commit(t, f.decided(t, "churn-b", 1))
+	f.runtime.broken[artifact("churn-a")] = true
+	if _, err := f.Rollback(t.Context(), registry.Act{Model: "churn", By: "kim"}, 1, true); err == nil {
+		t.Error("it was rolled back to a broken version")
+	}
+	m, _, err := f.store.Model(t.Context(), "churn")
+	if err != nil || m.Champion() != 2 || m.Hold != nil {
+		t.Errorf("%+v, %v", m, err)
+	}
+}
+
+func TestAPersonPromotesWhatARunHasBuilt(t *testing.T) {
+	f := open(t)
+	ctx := t.Context()
+	run := f.decided(t, "churn-a", 0)
+	act := registry.Act{Model: "churn", By: "kim", Why: "cannot be compared"}
+	if _, err := f.PromoteTrial(ctx, act, run.ID, "boosting"); bakeoff.CodeOf(err) != bakeoff.CodeNotFound {
+		t.Errorf("a candidate that was not built: %v", err)
+	}
+	if _, err := f.PromoteTrial(ctx, act, run.ID, "forest"); err != nil {
+		t.Fatal(err)
+	}
+	v, err := f.store.Version(ctx, "churn", 1)
+	if err != nil || v.Candidate != "forest" || f.champions(t) != [2]int{1, 0} {
+		t.Errorf("%+v, %v, champions %v", v, err, f.champions(t))
+	}
+	if _, err := f.Rollback(ctx, act, 1, true); bakeoff.CodeOf(err) != bakeoff.CodeConflict {
+		t.Errorf("rollback to the champion itself: %v", err)
+	}
+}
