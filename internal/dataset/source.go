@@ -2,7 +2,10 @@ package dataset
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/bakeoffhq/bakeoff"
 )
@@ -15,19 +18,177 @@ type Source struct {
 	Key     string               // the column that identifies a row; "" for the feature columns
 	Columns map[string]bakeoff.Kind
 	Ignore  []string
-	Missing []string // texts that mean a missing value, beside the built-in ones
+	Missing []string // texts that mean a missing value, beside "", ?, NA, NaN and null
 	Split   bakeoff.Split
 	// Previous is the identity of the pipeline's earlier snapshots, nil for the first.
 	Previous *bakeoff.Identity
 }
 
 // Freeze reads the source, infers its columns, splits its rows and writes the two parts as Parquet
-// files. It returns their description.
+// files: features, target, and each row's identity. It returns their description; the same rows give
+// the same files and the same digests. Everything that is wrong with the source is a *bakeoff.Error
+// with CodeInvalid that names the place.
 func Freeze(ctx context.Context, s Source, trainPath, holdoutPath string) (bakeoff.Snapshot, error) {
-	return bakeoff.Snapshot{}, errors.ErrUnsupported
+	f, err := frame(ctx, s)
+	if err != nil {
+		return bakeoff.Snapshot{}, err
+	}
+	snapshot := f.snapshot
+	if snapshot.Train, err = writeParquet(ctx, trainPath, f.train, snapshot.Schema); err != nil {
+		return bakeoff.Snapshot{}, fmt.Errorf("write training rows: %w", err)
+	}
+	if snapshot.Holdout, err = writeParquet(ctx, holdoutPath, f.holdout, snapshot.Schema); err != nil {
+		return bakeoff.Snapshot{}, fmt.Errorf("write holdout: %w", err)
+	}
+	description, err := json.Marshal(snapshot)
+	if err != nil {
+		return bakeoff.Snapshot{}, fmt.Errorf("describe snapshot: %w", err)
+	}
+	snapshot.Digest = bakeoff.DigestOf(description)
+	return snapshot, nil
 }
 
 // Inspect finds what Freeze would, and writes nothing: the digests of the result are empty.
 func Inspect(ctx context.Context, s Source) (bakeoff.Snapshot, error) {
-	return bakeoff.Snapshot{}, errors.ErrUnsupported
+	f, err := frame(ctx, s)
+	if err != nil {
+		return bakeoff.Snapshot{}, err
+	}
+	return f.snapshot, nil
+}
+
+// framed is a source that was read and split.
+type framed struct {
+	snapshot       bakeoff.Snapshot // without digests
+	train, holdout *Rows
+}
+
+func frame(ctx context.Context, s Source) (*framed, error) {
+	file, err := openCSVFile(s.Path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.close() }() // read only
+	return frameFile(ctx, s, file)
+}
+
+// frameFile does the work of Freeze up to the two parts in memory.
+func frameFile(ctx context.Context, s Source, file *csvFile) (*framed, error) {
+	if err := checkColumns(s, file.header, file.path); err != nil {
+		return nil, err
+	}
+	features := featureNames(s, file.header)
+	if len(features) == 0 {
+		return nil, bakeoff.Errorf(bakeoff.CodeInvalid, "%s: no feature columns are left", s.Path).
+			WithHint("at least one column that is neither target nor key is needed")
+	}
+	identity, note := identify(s, file.header, features)
+	t, err := readRaw(ctx, file, func(name string) bool {
+		return slices.Contains([]string{s.Target, s.Key, s.Split.Column}, name) ||
+			!slices.Contains(s.Ignore, name) || slices.Contains(identity.Columns, name)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(t.lines) == 0 {
+		return nil, bakeoff.Errorf(bakeoff.CodeInvalid, "%s: the file has a header and no rows", s.Path).
+			WithHint("at least two rows are needed, one to train on and one to judge by")
+	}
+	b := &builder{source: s, raw: t, missing: newMissingTexts(s.Missing)}
+	b.note(note)
+	return b.build(ctx, features, identity)
+}
+
+// checkColumns looks for every column that the source names in the header.
+func checkColumns(s Source, header []string, path string) error {
+	if slices.Contains(header, identityColumn) {
+		return bakeoff.Errorf(bakeoff.CodeInvalid, "%s: the column name %q is reserved", path, identityColumn).WithHint("rename the column")
+	}
+	type named struct{ field, column string }
+	wanted := []named{{"target", s.Target}}
+	if s.Key != "" {
+		wanted = append(wanted, named{"key", s.Key})
+	}
+	if s.Split.By != bakeoff.SplitByHash && s.Split.By != "" {
+		wanted = append(wanted, named{"split.column", s.Split.Column})
+	}
+	for _, column := range sortedKeys(s.Columns) {
+		wanted = append(wanted, named{"columns", column})
+	}
+	for _, column := range s.Ignore {
+		wanted = append(wanted, named{"ignore", column})
+	}
+	for _, w := range wanted {
+		if !slices.Contains(header, w.column) {
+			return unknownColumn(path, w.field, w.column, header)
+		}
+	}
+	return checkRoles(s, path)
+}
+
+func unknownColumn(path, field, column string, header []string) error {
+	err := bakeoff.Errorf(bakeoff.CodeInvalid, "%s: data.%s: there is no column %q", path, field, column)
+	if looksLikeData(header) {
+		return err.WithHint("the first line looks like data (%s): a header line with names is needed", quoted(header[:min(3, len(header))]))
+	}
+	if meant := bakeoff.Nearest(column, header); meant != "" {
+		return err.WithHint("did you mean %q?", meant)
+	}
+	return err.WithHint("the columns are %s", quoted(header))
+}
+
+// checkRoles refuses a column that is asked to be two things at once.
+func checkRoles(s Source, path string) error {
+	what := ""
+	switch {
+	case slices.Contains(s.Ignore, s.Target):
+		what = "ignored"
+	case s.Target == s.Key:
+		what = "the key"
+	case s.Target == s.Split.Column:
+		what = "the column of the split"
+	default:
+		return nil
+	}
+	return bakeoff.Errorf(bakeoff.CodeInvalid, "%s: column %q cannot be both the target and %s", path, s.Target, what)
+}
+
+// featureNames returns the columns to learn from, in file order. A column that says on which side a
+// row is says nothing about the row; one that splits by time or group does.
+func featureNames(s Source, header []string) []string {
+	var names []string
+	for _, name := range header {
+		side := s.Split.By == bakeoff.SplitByColumn && name == s.Split.Column
+		if name != s.Target && name != s.Key && !side && !slices.Contains(s.Ignore, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// shownNames is how many names a message lists at most.
+const shownNames = 10
+
+// quoted lists names for a message.
+func quoted(names []string) string {
+	var b strings.Builder
+	for i, name := range names[:min(shownNames, len(names))] {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(shown(name))
+	}
+	if n := len(names) - shownNames; n > 0 {
+		fmt.Fprintf(&b, " and %d more", n)
+	}
+	return b.String()
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
 }

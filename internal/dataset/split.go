@@ -1,0 +1,195 @@
+package dataset
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/bakeoffhq/bakeoff"
+)
+
+// identify says which definition of identity the rows have, and a note where it is not the one of
+// the pipeline's earlier snapshots.
+func identify(s Source, header, features []string) (bakeoff.Identity, string) {
+	fresh := bakeoff.Identity{Key: s.Key, Generation: 1}
+	if s.Key == "" {
+		fresh.Columns = slices.Sorted(slices.Values(features))
+	}
+	old := s.Previous
+	if old == nil {
+		return fresh, ""
+	}
+	fresh.Generation = old.Generation + 1
+	const consequence = "rows cannot be compared with those of earlier versions"
+	if old.Key != s.Key {
+		return fresh, fmt.Sprintf("the key was %q and is %q: %s", old.Key, s.Key, consequence)
+	}
+	if lost := absent(old.Columns, header); len(lost) > 0 {
+		return fresh, fmt.Sprintf("the file lost %s, which told its rows apart: %s", quoted(lost), consequence)
+	}
+	return *old, ""
+}
+
+// absent returns the names that the header does not have.
+func absent(names, header []string) []string {
+	has := make(map[string]bool, len(header))
+	for _, name := range header {
+		has[name] = true
+	}
+	var lost []string
+	for _, name := range names {
+		if !has[name] {
+			lost = append(lost, name)
+		}
+	}
+	return lost
+}
+
+// identities hashes what identifies each row: the key's text, or the names and values of the
+// identity's columns. The hash depends on neither the order of rows and columns nor the user's
+// settings, and numbers are hashed by value: a file exported anew with 1.0 for 1 has the same rows.
+func identities(t *rawTable, id bakeoff.Identity) ([]uint64, error) {
+	if id.Key != "" {
+		return keyIdentities(t, id.Key)
+	}
+	hashes := make([]uint64, len(t.lines))
+	var buf []byte
+	for _, name := range id.Columns {
+		for row, cell := range t.columns[name].cells() {
+			buf = binary.LittleEndian.AppendUint64(buf[:0], hashes[row])
+			buf = appendText(buf, name)
+			hashes[row] = xxhash.Sum64(appendCell(buf, cell))
+		}
+	}
+	return hashes, nil
+}
+
+func keyIdentities(t *rawTable, key string) ([]uint64, error) {
+	hashes := make([]uint64, len(t.lines))
+	for row, cell := range t.columns[key].cells() {
+		if missingText(cell) {
+			return nil, t.errorf(row, "column %q: the key is missing", key).
+				WithHint("every row needs a value in the key column; without data.key the features tell rows apart")
+		}
+		hashes[row] = xxhash.Sum64String(cell)
+	}
+	return hashes, nil
+}
+
+// appendCell appends a cell's meaning: one of missing, a number, a text.
+func appendCell(buf []byte, cell string) []byte {
+	if missingText(cell) {
+		return append(buf, 'm')
+	}
+	if v, ok := inferNumber(cell); ok {
+		return binary.LittleEndian.AppendUint64(append(buf, 'n'), math.Float64bits(v))
+	}
+	if v, ok := parseTrueFalse(cell); ok {
+		return append(buf, 'b', byte(v))
+	}
+	return appendText(append(buf, 't'), cell)
+}
+
+// appendText appends a text behind its length, so that no two lists of texts make the same bytes.
+func appendText(buf []byte, text string) []byte {
+	return append(binary.AppendUvarint(buf, uint64(len(text))), text...)
+}
+
+// heldOut reports whether what has this hash belongs to the holdout: the hash of it and the seed,
+// taken as a number from 0 to 1, is below the share.
+func heldOut(hash uint64, split bakeoff.Split) bool {
+	var b [16]byte
+	binary.LittleEndian.PutUint64(b[:8], split.Seed)
+	binary.LittleEndian.PutUint64(b[8:], hash)
+	const unit = 1.0 / (1 << 53)
+	return float64(xxhash.Sum64(b[:])>>11)*unit < split.Holdout
+}
+
+// sides decides for every row whether it belongs to the holdout. The labelled rows alone are
+// counted where the share is one of rows. The note, if any, is for a person.
+func sides(t *rawTable, s Source, identity []uint64, labelled []bool) (holdout []bool, note string, err error) {
+	switch s.Split.By {
+	case bakeoff.SplitByTime:
+		return sidesByTime(t, s, labelled)
+	case bakeoff.SplitByGroup:
+		holdout, err = sidesByGroup(t, s.Split)
+	case bakeoff.SplitByColumn:
+		holdout, err = sidesByColumn(t, s.Split.Column)
+	default:
+		holdout = make([]bool, len(identity))
+		for row, hash := range identity {
+			holdout[row] = heldOut(hash, s.Split)
+		}
+	}
+	return holdout, "", err
+}
+
+// sidesByTime holds out the newest share of the labelled rows. Rows of the moment at which the
+// share begins are all held out, so it may be larger. A row without a time is a training row: it
+// cannot be said to be newer than any other.
+func sidesByTime(t *rawTable, s Source, labelled []bool) ([]bool, string, error) {
+	name := s.Split.Column
+	c, err := t.typed(name, s.Columns[name], newMissingTexts(s.Missing))
+	if err != nil {
+		return nil, "", err
+	}
+	if c.Kind == bakeoff.KindCategory || c.Kind == bakeoff.KindBoolean {
+		return nil, "", bakeoff.Errorf(bakeoff.CodeInvalid, "%s: column %q cannot split by time: it is a %s, not a date or a number", t.path, name, c.Kind).
+			WithHint("state its kind under data.columns to see which cell is not a date")
+	}
+	var times []float64
+	missing := 0
+	for row, v := range c.Numbers {
+		switch {
+		case !labelled[row]:
+		case math.IsNaN(v):
+			missing++
+		default:
+			times = append(times, v)
+		}
+	}
+	slices.Sort(times)
+	holdout := make([]bool, len(c.Numbers))
+	count := int(math.Round(s.Split.Holdout * float64(len(times))))
+	if count > 0 {
+		for row, v := range c.Numbers {
+			holdout[row] = v >= times[len(times)-count]
+		}
+	}
+	note := ""
+	if missing > 0 {
+		note = fmt.Sprintf("%d rows have no %q: they are training rows", missing, name)
+	}
+	return holdout, note, nil
+}
+
+func sidesByGroup(t *rawTable, split bakeoff.Split) ([]bool, error) {
+	holdout := make([]bool, len(t.lines))
+	for row, cell := range t.columns[split.Column].cells() {
+		if missingText(cell) {
+			return nil, t.errorf(row, "column %q: the group is missing", split.Column).
+				WithHint("every row needs a value in the column that splits by group")
+		}
+		holdout[row] = heldOut(xxhash.Sum64String(cell), split)
+	}
+	return holdout, nil
+}
+
+func sidesByColumn(t *rawTable, name string) ([]bool, error) {
+	holdout := make([]bool, len(t.lines))
+	for row, cell := range t.columns[name].cells() {
+		switch strings.ToLower(cell) {
+		case "true", "1", "yes", "holdout", "test":
+			holdout[row] = true
+		case "false", "0", "no", "train", "training":
+		default:
+			return nil, t.errorf(row, "column %q: %s does not say on which side the row is", name, shown(cell)).
+				WithHint("true, 1, yes, holdout or test; false, 0, no, train or training")
+		}
+	}
+	return holdout, nil
+}

@@ -1,0 +1,154 @@
+package dataset
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/bakeoffhq/bakeoff"
+)
+
+const (
+	maxClasses = 1000
+	// manyValues is above how many distinct integers a target is a number to predict, not a class.
+	manyValues = 20
+)
+
+// target is the column to predict: one form for classification, one for regression.
+type target struct {
+	column  typedColumn
+	classes []string  // every class of the file in its order; nil for regression
+	codes   []int32   // one per row, -1 for a missing label
+	values  []float64 // one per row, NaN for a missing label
+	task    bakeoff.LearningTask
+}
+
+// missing reports whether the row has no label.
+func (g *target) missing(row int) bool {
+	if g.classes == nil {
+		return math.IsNaN(g.values[row])
+	}
+	return g.codes[row] < 0
+}
+
+// readTarget reads the target and checks it against the stated task, or infers the task.
+func readTarget(t *rawTable, s Source, missing missingTexts) (*target, error) {
+	stated := s.Columns[s.Target]
+	if s.Task == bakeoff.Regression && stated == "" {
+		stated = bakeoff.KindNumber
+	}
+	column, err := t.typed(s.Target, stated, missing)
+	if err != nil {
+		return nil, targetError(err, s)
+	}
+	distinct := distinctValues(&column.Column)
+	switch {
+	case distinct == 0:
+		return nil, t.targetErrorf(s, "no row has a value")
+	case distinct == 1:
+		return nil, t.targetErrorf(s, "every row has the same value").WithHint("a target needs at least two values")
+	case isRegression(&column.Column, s.Task, distinct):
+		return regressionTarget(t, s, column)
+	case distinct > maxClasses:
+		return nil, t.targetErrorf(s, "%d distinct values are too many classes, at most %d are possible", distinct, maxClasses).
+			WithHint("choose another target, or state task: regression if it is a number")
+	case s.Task == bakeoff.Binary && distinct != 2:
+		return nil, t.targetErrorf(s, "the task is stated to be binary, but there are %d distinct values", distinct).
+			WithHint("leave task out, or state multiclass")
+	}
+	return classTarget(column, s.Task), nil
+}
+
+// targetError says about a cell of a regression target what is special to it.
+func targetError(err error, s Source) error {
+	e, ok := err.(*bakeoff.Error)
+	if !ok || s.Task != bakeoff.Regression {
+		return err
+	}
+	return e.WithHint("a regression target holds numbers alone: correct the cell, add its text to data.missing, or leave task out")
+}
+
+func (t *rawTable) targetErrorf(s Source, format string, args ...any) *bakeoff.Error {
+	return bakeoff.Errorf(bakeoff.CodeInvalid, "%s: target %q: "+format, append([]any{t.path, s.Target}, args...)...)
+}
+
+// isRegression applies the stated task, or the rule for inferring it: numbers that are not all
+// integers, or more than manyValues integers.
+func isRegression(c *Column, task bakeoff.LearningTask, distinct int) bool {
+	if task != "" {
+		return task == bakeoff.Regression
+	}
+	if c.Kind != bakeoff.KindInteger && c.Kind != bakeoff.KindNumber {
+		return false
+	}
+	return distinct > manyValues || slices.ContainsFunc(c.Numbers, func(v float64) bool { return v != math.Trunc(v) && !math.IsNaN(v) })
+}
+
+func regressionTarget(t *rawTable, s Source, c typedColumn) (*target, error) {
+	if c.Kind != bakeoff.KindInteger && c.Kind != bakeoff.KindNumber {
+		return nil, t.targetErrorf(s, "a regression target holds numbers, but the column is stated to be %s", c.Kind)
+	}
+	return &target{column: c, values: c.Numbers, task: bakeoff.Regression}, nil
+}
+
+// classTarget orders the classes: by number where all are numbers, else by text.
+func classTarget(c typedColumn, task bakeoff.LearningTask) *target {
+	texts := c.Levels
+	codes := c.Codes
+	if c.Kind != bakeoff.KindCategory {
+		cells := make([]string, len(c.Numbers))
+		for i, v := range c.Numbers {
+			if !math.IsNaN(v) {
+				cells[i] = formatValue(c.Kind, v)
+			}
+		}
+		codes, texts = encode(cells, nil)
+	}
+	codes, texts = orderClasses(codes, texts)
+	return &target{column: c, classes: texts, codes: codes, task: task}
+}
+
+func orderClasses(codes []int32, texts []string) ([]int32, []string) {
+	values := make(map[string]float64, len(texts))
+	for _, text := range texts {
+		v, _, ok := parseNumber(text)
+		if !ok {
+			return codes, texts // they are sorted
+		}
+		values[text] = v
+	}
+	ordered := slices.Clone(texts)
+	slices.SortStableFunc(ordered, func(a, b string) int {
+		switch {
+		case values[a] < values[b]:
+			return -1
+		case values[a] > values[b]:
+			return 1
+		}
+		return strings.Compare(a, b)
+	})
+	rank := make([]int32, len(texts))
+	for i, text := range texts {
+		rank[i] = int32(slices.Index(ordered, text))
+	}
+	for i, code := range codes {
+		if code >= 0 {
+			codes[i] = rank[code]
+		}
+	}
+	return codes, ordered
+}
+
+// distinctValues counts the values of a column, the missing one not among them.
+func distinctValues(c *Column) int {
+	if c.Kind == bakeoff.KindCategory {
+		return len(c.Levels)
+	}
+	seen := make(map[float64]struct{})
+	for _, v := range c.Numbers {
+		if !math.IsNaN(v) {
+			seen[v] = struct{}{}
+		}
+	}
+	return len(seen)
+}
