@@ -45,3 +45,8 @@ func tasks(learner string) []bakeoff.LearningTask {
 	}
 	return nil
 }
+
+// isLinear tells the learners of linear models from those of trees.
+func isLinear(learner string) bool {
+	return learner == LinearRegression || learner == LogisticRegression
+}

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/learn/linear"
+	"github.com/bakeoffhq/bakeoff/internal/learn/tree"
 )
 
 // The types of a Parameter, in the words of JSON Schema.
@@ -45,11 +47,7 @@ func (e *ParamError) Error() string { return e.Message }
 func Parameters(learner string) []Parameter {
 	switch learner {
 	case LogisticRegression:
-		return []Parameter{
-			{"C", TypeNumber, 1.0, 1e-9, 1e9, "Inverse strength of the L2 penalty: smaller is stronger."},
-			{"max_iter", TypeInteger, 1000, 1, 1e6, "Most iterations of the solver."},
-			{"tol", TypeNumber, 1e-4, 1e-10, 1, "Stop when no component of the gradient is larger."},
-		}
+		return logisticParameters()
 	case LinearRegression:
 		return []Parameter{
 			{"alpha", TypeNumber, 1.0, 1e-9, 1e12, "Strength of the L2 penalty: larger is stronger."},
@@ -62,28 +60,80 @@ func Parameters(learner string) []Parameter {
 	return nil
 }
 
-func forestParameters() []Parameter {
+func logisticParameters() []Parameter {
+	p := linear.DefaultLogisticParams()
 	return []Parameter{
-		{"max_depth", TypeInteger, 0, 0, 1000, "Most splits between the root and a leaf; 0 for no limit."},
-		{"max_features", TypeNumber, 0.0, 0, 1, "Share of the features tried at a split; 0 for the usual share, which is the square root of their number for classes."},
-		{"min_samples_leaf", TypeInteger, 1, 1, 1e9, "Fewest training rows in a leaf."},
-		{"min_samples_split", TypeInteger, 2, 2, 1e9, "Fewest training rows in a node that is split."},
-		{"trees", TypeInteger, 100, 1, 1e5, "Number of trees."},
+		{"C", TypeNumber, p.C, 1e-9, 1e9, "Inverse strength of the L2 penalty: smaller is stronger."},
+		{"max_iter", TypeInteger, p.MaxIter, 1, 1e6, "Most iterations of the solver."},
+		{"tol", TypeNumber, p.Tol, 1e-10, 1, "Stop when no component of the gradient is larger."},
+	}
+}
+
+func forestParameters() []Parameter {
+	p := tree.DefaultForestParams()
+	return []Parameter{
+		{"max_depth", TypeInteger, p.MaxDepth, 0, 1000, "Most splits between the root and a leaf; 0 for no limit."},
+		{"max_features", TypeNumber, p.MaxFeatures, 0, 1, "Share of the features that a split chooses among; 0 for the square root of their number, for regression all."},
+		{"min_samples_leaf", TypeInteger, p.MinSamplesLeaf, 1, 1e9, "Fewest training rows in a leaf."},
+		{"min_samples_split", TypeInteger, p.MinSamplesSplit, 2, 1e9, "Fewest training rows in a node that is split."},
+		{"trees", TypeInteger, p.Trees, 1, 1e5, "Number of trees."},
 	}
 }
 
 func boostParameters() []Parameter {
+	p := tree.DefaultBoostParams()
 	return []Parameter{
-		{"early_stopping", TypeBoolean, false, 0, 0, "Stop when a part of the training rows, held back for it, gets no better."},
-		{"iterations", TypeInteger, 100, 1, 1e5, "Number of rounds; each adds one tree, or one a class."},
-		{"l2_regularization", TypeNumber, 0.0, 0, 1e9, "L2 penalty on the values of the leaves."},
-		{"learning_rate", TypeNumber, 0.1, 1e-6, 1, "Share of each tree's answer that is added."},
-		{"max_bins", TypeInteger, 255, 2, 255, "Most bins that a feature's values are sorted into."},
-		{"max_depth", TypeInteger, 0, 0, 1000, "Most splits between the root and a leaf; 0 for no limit."},
-		{"max_leaf_nodes", TypeInteger, 31, 2, 65536, "Most leaves of a tree."},
-		{"min_samples_leaf", TypeInteger, 20, 1, 1e9, "Fewest training rows in a leaf."},
-		{"n_iter_no_change", TypeInteger, 10, 1, 1e5, "Rounds without a gain before early stopping stops."},
-		{"validation_fraction", TypeNumber, 0.1, 0.01, 0.9, "Share of the training rows held back for early stopping."},
+		{"early_stopping", TypeBoolean, p.EarlyStopping, 0, 0, "Stop when a part of the training rows, held back for it, gets no better."},
+		{"iterations", TypeInteger, p.Iterations, 1, 1e5, "Number of rounds; each adds one tree, for more than two classes one a class."},
+		{"l2_regularization", TypeNumber, p.L2, 0, 1e9, "L2 penalty on the values of the leaves."},
+		{"learning_rate", TypeNumber, p.LearningRate, 1e-6, 1, "Share of each tree's answer that is added."},
+		{"max_bins", TypeInteger, p.MaxBins, 2, 255, "Most bins that a feature's values are sorted into."},
+		{"max_depth", TypeInteger, p.MaxDepth, 0, 1000, "Most splits between the root and a leaf; 0 for no limit."},
+		{"max_leaf_nodes", TypeInteger, p.MaxLeaves, 2, 65536, "Most leaves of a tree."},
+		{"min_samples_leaf", TypeInteger, p.MinSamplesLeaf, 1, 1e9, "Fewest training rows in a leaf."},
+		{"n_iter_no_change", TypeInteger, p.Patience, 1, 1e5, "Rounds without a gain before early stopping stops."},
+		{"validation_fraction", TypeNumber, p.ValidationFraction, 0.01, 0.9, "Share of the training rows held back for early stopping."},
+	}
+}
+
+// settings are the parameters of a learner, read from the JSON that resolve makes.
+type settings struct {
+	C                  float64 `json:"C"`
+	MaxIter            int     `json:"max_iter"`
+	Tol                float64 `json:"tol"`
+	Alpha              float64 `json:"alpha"`
+	Trees              int     `json:"trees"`
+	MaxDepth           int     `json:"max_depth"`
+	MaxFeatures        float64 `json:"max_features"`
+	MinSamplesLeaf     int     `json:"min_samples_leaf"`
+	MinSamplesSplit    int     `json:"min_samples_split"`
+	EarlyStopping      bool    `json:"early_stopping"`
+	Iterations         int     `json:"iterations"`
+	L2                 float64 `json:"l2_regularization"`
+	LearningRate       float64 `json:"learning_rate"`
+	MaxBins            int     `json:"max_bins"`
+	MaxLeaves          int     `json:"max_leaf_nodes"`
+	Patience           int     `json:"n_iter_no_change"`
+	ValidationFraction float64 `json:"validation_fraction"`
+}
+
+func (s settings) logistic() linear.LogisticParams {
+	return linear.LogisticParams{C: s.C, MaxIter: s.MaxIter, Tol: s.Tol}
+}
+
+func (s settings) forest() tree.ForestParams {
+	p := tree.DefaultForestParams()
+	p.Trees, p.MaxDepth, p.MaxFeatures = s.Trees, s.MaxDepth, s.MaxFeatures
+	p.MinSamplesLeaf, p.MinSamplesSplit = s.MinSamplesLeaf, s.MinSamplesSplit
+	return p
+}
+
+func (s settings) boost() tree.BoostParams {
+	return tree.BoostParams{
+		Iterations: s.Iterations, LearningRate: s.LearningRate,
+		MaxLeaves: s.MaxLeaves, MaxDepth: s.MaxDepth, MinSamplesLeaf: s.MinSamplesLeaf,
+		L2: s.L2, MaxBins: s.MaxBins,
+		EarlyStopping: s.EarlyStopping, ValidationFraction: s.ValidationFraction, Patience: s.Patience,
 	}
 }
 

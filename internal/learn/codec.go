@@ -1,0 +1,203 @@
+package learn
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/dataset"
+	"github.com/bakeoffhq/bakeoff/internal/learn/linear"
+	"github.com/bakeoffhq/bakeoff/internal/learn/tree"
+)
+
+// FileName is the name of the model's file in an artifact's directory.
+const FileName = "model.bakeoff"
+
+// The file is, all numbers little-endian:
+//
+//	magic    8 bytes
+//	version  uint32
+//	length   uint32, of the header
+//	header   JSON, its keys in a fixed order
+//	body     the rest: for a linear model the coefficients of each output and then the
+//	         intercepts, as float64; for trees what package tree writes
+const (
+	magic         = "BAKEOFF\n"
+	formatVersion = 1
+	prefixLength  = len(magic) + 4 + 4
+)
+
+// header is what the file says in JSON.
+type header struct {
+	Learner string          `json:"learner"`
+	Params  json.RawMessage `json:"params"`
+	Schema  bakeoff.Schema  `json:"schema"`
+	Encoder json.RawMessage `json:"encoder"`
+}
+
+// Encode writes the model as Decode reads it. Equal models give equal bytes.
+func (m *Model) Encode(w io.Writer) error {
+	encoder, err := json.Marshal(m.fitted.encoder())
+	if err != nil {
+		return fmt.Errorf("encode model: %w", err)
+	}
+	head, err := json.Marshal(header{Learner: m.learner, Params: m.params, Schema: m.schema, Encoder: encoder})
+	if err != nil {
+		return fmt.Errorf("encode model: %w", err)
+	}
+	if uint64(len(head)) > math.MaxUint32 {
+		return fmt.Errorf("encode model: the header has %d bytes", len(head))
+	}
+	b := append(make([]byte, 0, prefixLength+len(head)), magic...)
+	b = binary.LittleEndian.AppendUint32(b, formatVersion)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(head)))
+	if b, err = m.fitted.appendBinary(append(b, head...)); err != nil {
+		return fmt.Errorf("encode model: %w", err)
+	}
+	if _, err := w.Write(b); err != nil {
+		return fmt.Errorf("write model: %w", err)
+	}
+	return nil
+}
+
+// appendBinary appends the coefficients and the intercepts.
+func (l *linearModel) appendBinary(b []byte) ([]byte, error) {
+	for _, list := range [][]float64{l.model.Coef, l.model.Intercept} {
+		for _, v := range list {
+			b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
+		}
+	}
+	return b, nil
+}
+
+// Decode reads a model. What is not one is a *bakeoff.Error; memory is bounded by a small multiple
+// of len(b), and the model that it returns can answer for any table.
+func Decode(b []byte) (*Model, error) {
+	head, body, err := split(b)
+	if err != nil {
+		return nil, err
+	}
+	m, err := decode(head, body)
+	if err != nil {
+		return nil, bakeoff.Errorf(bakeoff.CodeInvalid, "the model file is damaged: %w", err)
+	}
+	return m, nil
+}
+
+// split takes the file apart.
+func split(b []byte) (head, body []byte, err error) {
+	if !bytes.HasPrefix(b, []byte(magic)) || len(b) < prefixLength {
+		return nil, nil, bakeoff.Errorf(bakeoff.CodeInvalid, "not a model file of bakeoff")
+	}
+	b = b[len(magic):]
+	if version := binary.LittleEndian.Uint32(b); version != formatVersion {
+		return nil, nil, bakeoff.Errorf(bakeoff.CodeInvalid, "the model file has format version %d, this bakeoff reads version %d", version, formatVersion).
+			WithHint("use the version of bakeoff that made the model, or train it again")
+	}
+	length := binary.LittleEndian.Uint32(b[4:])
+	b = b[8:]
+	if uint64(length) > uint64(len(b)) {
+		return nil, nil, bakeoff.Errorf(bakeoff.CodeInvalid, "the model file is cut short: a header of %d bytes, %d are left", length, len(b))
+	}
+	return b[:length], b[length:], nil
+}
+
+func decode(head, body []byte) (*Model, error) {
+	var h header
+	if err := json.Unmarshal(head, &h); err != nil {
+		return nil, fmt.Errorf("header: %w", err)
+	}
+	if !Fits(h.Learner, h.Schema.Task) {
+		return nil, fmt.Errorf("header: learner %q and task %q", h.Learner, h.Schema.Task)
+	}
+	if err := checkSchema(h.Schema); err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	m := &Model{learner: h.Learner, params: h.Params, schema: h.Schema}
+	var err error
+	if isLinear(h.Learner) {
+		m.fitted, err = decodeLinear(h, body)
+	} else {
+		m.fitted, err = decodeTrees(h, body)
+	}
+	return m, err
+}
+
+func decodeLinear(h header, body []byte) (*linearModel, error) {
+	l := &linearModel{classification: h.Learner == LogisticRegression}
+	if err := json.Unmarshal(h.Encoder, &l.linearEncoder); err != nil {
+		return nil, fmt.Errorf("encoder: %w", err)
+	}
+	if err := l.check(h.Schema); err != nil {
+		return nil, fmt.Errorf("encoder: %w", err)
+	}
+	outputs, width := 1, l.width(h.Schema)
+	if h.Schema.Task == bakeoff.Multiclass {
+		outputs = len(h.Schema.Classes)
+	}
+	if want := uint64(outputs) * (uint64(width) + 1) * 8; uint64(len(body)) != want {
+		return nil, fmt.Errorf("%d bytes of coefficients, want %d", len(body), want)
+	}
+	values := make([]float64, len(body)/8)
+	for i := range values {
+		values[i] = math.Float64frombits(binary.LittleEndian.Uint64(body[i*8:]))
+		if math.IsNaN(values[i]) || infinite(values[i]) {
+			return nil, fmt.Errorf("coefficient %d is not finite", i)
+		}
+	}
+	l.model = &linear.Model{
+		Outputs: outputs, Width: width,
+		Coef: values[:outputs*width], Intercept: values[outputs*width:],
+	}
+	return l, nil
+}
+
+func decodeTrees(h header, body []byte) (*treeModel, error) {
+	t := &treeModel{}
+	if err := json.Unmarshal(h.Encoder, &t.treeEncoder); err != nil {
+		return nil, fmt.Errorf("encoder: %w", err)
+	}
+	if err := t.check(h.Schema); err != nil {
+		return nil, fmt.Errorf("encoder: %w", err)
+	}
+	var err error
+	if t.ensemble, err = tree.Decode(body); err != nil {
+		return nil, err
+	}
+	return t, t.probe(h.Schema)
+}
+
+// probe asks the trees about one row without values: they must take the encoder's columns, and
+// answer with as many numbers as the schema has classes.
+func (t *treeModel) probe(schema bakeoff.Schema) error {
+	b, err := bind(schema, emptyRow(schema))
+	if err != nil {
+		return err
+	}
+	answer, err := t.ensemble.Predict(t.encode(b, 0, 1), 1)
+	if err != nil {
+		return err
+	}
+	if want := max(1, len(schema.Classes)); len(answer) != want {
+		return fmt.Errorf("the trees give %d numbers a row, want %d", len(answer), want)
+	}
+	return nil
+}
+
+// emptyRow returns a table of one row in which every value is missing.
+func emptyRow(schema bakeoff.Schema) *dataset.Table {
+	t := &dataset.Table{Rows: 1, Columns: make([]dataset.Column, len(schema.Columns))}
+	for i, c := range schema.Columns {
+		t.Columns[i] = dataset.Column{Name: c.Name, Kind: c.Kind}
+		if c.Kind == bakeoff.KindCategory {
+			t.Columns[i].Codes = []int32{-1}
+		} else {
+			t.Columns[i].Numbers = []float64{math.NaN()}
+		}
+	}
+	return t
+}

@@ -1,0 +1,147 @@
+package linear
+
+import (
+	"context"
+	"math"
+)
+
+// Model holds the coefficients of a fitted model. Binary logistic regression and ridge regression
+// have one output, multinomial logistic regression has one a class.
+type Model struct {
+	Outputs, Width int
+	Coef           []float64 // Outputs*Width, one output after the other
+	Intercept      []float64 // Outputs
+	// Iterations counts those of the solver; Converged is false where it stopped at the limit.
+	Iterations int
+	Converged  bool
+}
+
+// newModel takes the parameters apart that the solvers hold as one vector: for each column, and
+// last for the intercept, one number an output.
+func newModel(theta []float64, outputs, width int) *Model {
+	m := &Model{
+		Outputs: outputs, Width: width,
+		Coef:      make([]float64, outputs*width),
+		Intercept: append([]float64(nil), theta[width*outputs:]...),
+	}
+	for j := range width {
+		for k := range outputs {
+			m.Coef[k*width+j] = theta[j*outputs+k]
+		}
+	}
+	return m
+}
+
+// theta is the inverse of newModel.
+func (m *Model) theta() []float64 {
+	theta := make([]float64, (m.Width+1)*m.Outputs)
+	for k := range m.Outputs {
+		for j := range m.Width {
+			theta[j*m.Outputs+k] = m.Coef[k*m.Width+j]
+		}
+	}
+	copy(theta[m.Width*m.Outputs:], m.Intercept)
+	return theta
+}
+
+// Values returns the margin of each output for each row, row-major: the predictions themselves
+// for ridge regression, log-odds for logistic regression.
+func (m *Model) Values(ctx context.Context, d *Design, threads int) ([]float64, error) {
+	out := make([]float64, d.Rows*m.Outputs)
+	theta, k := m.theta(), m.Outputs
+	err := inBlocks(ctx, d.Rows, blocks(d.Rows, k), threads, func(_, lo, hi int) {
+		for i := lo; i < hi; i++ {
+			x, slots := d.row(i)
+			margins(out[i*k:(i+1)*k], theta, x, slots)
+		}
+	})
+	return out, err
+}
+
+// Probabilities returns the probability of each class for each row, row-major: of the first and
+// the second class where the model has one output.
+func (m *Model) Probabilities(ctx context.Context, d *Design, threads int) ([]float64, error) {
+	values, err := m.Values(ctx, d, threads)
+	if err != nil {
+		return nil, err
+	}
+	if m.Outputs > 1 {
+		for i := range d.Rows {
+			softmax(values[i*m.Outputs : (i+1)*m.Outputs])
+		}
+		return values, nil
+	}
+	p := make([]float64, 2*d.Rows)
+	for i, v := range values {
+		p[2*i], p[2*i+1] = sigmoid(-v), sigmoid(v)
+	}
+	return p, nil
+}
+
+// margins fills out with the margin of each output: theta has len(out) numbers a column, and the
+// intercepts last.
+func margins(out, theta, x []float64, slots []int32) {
+	k := len(out)
+	if k == 1 {
+		out[0] = margin(theta, x, slots)
+		return
+	}
+	copy(out, theta[len(theta)-k:])
+	for j, v := range x {
+		t := theta[j*k : j*k+k]
+		for c := range out {
+			out[c] += v * t[c]
+		}
+	}
+	for _, s := range slots {
+		if s < 0 {
+			continue
+		}
+		t := theta[int(s)*k : int(s)*k+k]
+		for c := range out {
+			out[c] += t[c]
+		}
+	}
+}
+
+// margin returns the margin of the only output.
+func margin(theta, x []float64, slots []int32) float64 {
+	m := theta[len(theta)-1]
+	t := theta[:len(x)]
+	for j, v := range x {
+		m += v * t[j]
+	}
+	for _, s := range slots {
+		if s >= 0 {
+			m += theta[s]
+		}
+	}
+	return m
+}
+
+// sigmoid returns 1/(1+exp(-m)) without overflow.
+func sigmoid(m float64) float64 {
+	if m >= 0 {
+		return 1 / (1 + math.Exp(-m))
+	}
+	e := math.Exp(m)
+	return e / (1 + e)
+}
+
+// softmax turns margins into probabilities and returns the logarithm of the sum of their
+// exponentials, both without overflow.
+func softmax(m []float64) float64 {
+	top := m[0]
+	for _, v := range m {
+		top = max(top, v)
+	}
+	sum := 0.0
+	for c, v := range m {
+		m[c] = math.Exp(v - top)
+		sum += m[c]
+	}
+	for c := range m {
+		m[c] /= sum
+	}
+	return top + math.Log(sum)
+}

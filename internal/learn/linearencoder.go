@@ -1,0 +1,318 @@
+package learn
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/learn/linear"
+	"golang.org/x/sync/errgroup"
+)
+
+// linearEncoder says which columns a linear model sees: numbers with the median in place of
+// missing values and standardised, a column that says where values were missing, and a column for
+// each category. What is constant in the training rows is left out.
+type linearEncoder struct {
+	Numbers    []scaled `json:"numbers"`
+	Categories []oneHot `json:"categories"`
+}
+
+// scaled is a number as a linear model sees it.
+type scaled struct {
+	feature
+	Median float64 `json:"median"` // of the training rows
+	Mean   float64 `json:"mean"`   // of the training rows, missing values filled in
+	Scale  float64 `json:"scale"`  // their standard deviation; 0 if they are constant and so left out
+	// Missing says that training rows had missing values: a column of its own says where.
+	Missing bool `json:"missing,omitempty"`
+}
+
+// oneHot is a category as a linear model sees it: a slot for each level, then one for missing
+// values if the training rows had any, then one for all other levels if there are more of them
+// than maxLevels. A level that training had not seen is in no other slot than that.
+type oneHot struct {
+	Column  int  `json:"column"`
+	Missing bool `json:"missing,omitempty"`
+	// Kept are the codes, sorted, that have a slot of their own; nil for all of them.
+	Kept []int32 `json:"kept,omitempty"`
+}
+
+// maxLevels is the most levels of a category that have a slot of their own. With more, the rarest
+// share one: they say next to nothing, and each costs a coefficient.
+const maxLevels = 20_000
+
+// maxStandard bounds standardised numbers. No training row comes near it, and a row whose value
+// is beyond all reason still gets a prediction that is a number.
+const maxStandard = 1e9
+
+// fitLinearEncoder learns the encoder from the rows of b.
+func fitLinearEncoder(ctx context.Context, b *binding, threads int) (linearEncoder, error) {
+	list := features(b.schema)
+	numbers := make([]scaled, len(list))
+	var e linearEncoder
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(max(threads, 1))
+	for i, f := range list {
+		if b.schema.Columns[f.Column].Kind == bakeoff.KindCategory {
+			if h := fitOneHot(b, f.Column); h.width(b.schema) > 1 {
+				e.Categories = append(e.Categories, h)
+			}
+			continue
+		}
+		group.Go(func() error {
+			numbers[i] = fitScaled(f, b.numbers(f, 0, b.rows))
+			return context.Cause(ctx)
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return e, err
+	}
+	for _, s := range numbers {
+		if s.width() > 0 {
+			e.Numbers = append(e.Numbers, s)
+		}
+	}
+	return e, nil
+}
+
+// fitScaled learns median, mean and standard deviation as scikit-learn's SimpleImputer and
+// StandardScaler do: the deviation divides by the number of rows.
+func fitScaled(f feature, values []float64) scaled {
+	s := scaled{feature: f}
+	present := slices.DeleteFunc(slices.Clone(values), math.IsNaN)
+	if len(present) == 0 {
+		return s
+	}
+	slices.Sort(present)
+	half := len(present) / 2
+	s.Median = present[half]
+	if len(present)%2 == 0 {
+		s.Median = present[half-1]/2 + present[half]/2
+	}
+	s.Missing = len(present) < len(values)
+	if present[0] == present[len(present)-1] {
+		return s
+	}
+	unit := max(-present[0], present[len(present)-1]) // so that no square overflows
+	n := float64(len(values))
+	mean, squares := 0.0, 0.0
+	for _, v := range values {
+		mean += s.fill(v) / unit
+	}
+	mean /= n
+	for _, v := range values {
+		d := s.fill(v)/unit - mean
+		squares += d * d
+	}
+	s.Mean, s.Scale = mean*unit, math.Sqrt(squares/n)*unit
+	return s
+}
+
+// fill returns the median in place of a missing value.
+func (s scaled) fill(v float64) float64 {
+	if math.IsNaN(v) {
+		return s.Median
+	}
+	return v
+}
+
+// standard returns a value as the model sees it.
+func (s scaled) standard(v float64) float64 {
+	return min(max((s.fill(v)-s.Mean)/s.Scale, -maxStandard), maxStandard)
+}
+
+// width is the number of columns that the number becomes.
+func (s scaled) width() int {
+	n := 0
+	if s.Scale > 0 {
+		n++
+	}
+	if s.Missing {
+		n++
+	}
+	return n
+}
+
+// fitOneHot learns which levels of a category column have slots.
+func fitOneHot(b *binding, column int) oneHot {
+	h := oneHot{Column: column}
+	levels := len(b.schema.Columns[column].Categories)
+	count := make([]int, levels)
+	for row, raw := range b.columns[column].Codes {
+		if raw < 0 {
+			h.Missing = true
+		} else if c := b.code(column, row); c >= 0 {
+			count[c]++
+		}
+	}
+	if levels <= maxLevels {
+		return h
+	}
+	codes := make([]int32, levels)
+	for c := range codes {
+		codes[c] = int32(c)
+	}
+	slices.SortStableFunc(codes, func(a, b int32) int { return count[b] - count[a] })
+	h.Kept = slices.Sorted(slices.Values(codes[:maxLevels]))
+	return h
+}
+
+// width is the number of slots.
+func (h oneHot) width(schema bakeoff.Schema) int {
+	n := len(schema.Columns[h.Column].Categories)
+	if h.Kept != nil {
+		n = len(h.Kept) + 1
+	}
+	if h.Missing {
+		n++
+	}
+	return n
+}
+
+// slot returns the slot of a cell, from 0, or -1 for none. Code is the schema's, and missing says
+// that the cell is empty rather than unseen.
+func (h oneHot) slot(code int32, missing bool, width int) int {
+	other := -1
+	levels := width
+	if h.Kept != nil {
+		other = width - 1
+		levels--
+	}
+	if h.Missing {
+		levels--
+	}
+	switch {
+	case missing && h.Missing:
+		return levels
+	case missing:
+		return -1
+	case code < 0:
+		return other
+	case h.Kept == nil:
+		return int(code)
+	}
+	if at, ok := slices.BinarySearch(h.Kept, code); ok {
+		return at
+	}
+	return other
+}
+
+// dense is the number of columns that hold numbers, width that of all columns.
+func (e linearEncoder) dense() int {
+	n := 0
+	for _, s := range e.Numbers {
+		n += s.width()
+	}
+	return n
+}
+
+func (e linearEncoder) width(schema bakeoff.Schema) int {
+	n := e.dense()
+	for _, h := range e.Categories {
+		n += h.width(schema)
+	}
+	return n
+}
+
+// fillRows is how many rows a thread encodes at a time.
+const fillRows = 8192
+
+// encode returns the rows from lo up to hi as a linear model sees them.
+func (e linearEncoder) encode(ctx context.Context, b *binding, lo, hi, threads int) (*linear.Design, error) {
+	d := &linear.Design{Rows: hi - lo, Dense: e.dense(), Hot: len(e.Categories), Width: e.width(b.schema)}
+	d.Numbers = make([]float64, d.Rows*d.Dense)
+	d.Slots = make([]int32, d.Rows*d.Hot)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(max(threads, 1))
+	for from := 0; from < d.Rows; from += fillRows {
+		group.Go(func() error {
+			to := min(from+fillRows, d.Rows)
+			e.fillNumbers(d, b, lo, from, to)
+			e.fillSlots(d, b, lo, from, to)
+			return context.Cause(ctx)
+		})
+	}
+	return d, group.Wait()
+}
+
+// fillNumbers fills in the numbers of rows from up to to of d, which are lo further on in b.
+func (e linearEncoder) fillNumbers(d *linear.Design, b *binding, lo, from, to int) {
+	column := 0
+	for _, s := range e.Numbers {
+		values := b.numbers(s.feature, lo+from, lo+to)
+		if s.Scale > 0 {
+			at := from*d.Dense + column
+			for _, v := range values {
+				d.Numbers[at] = s.standard(v)
+				at += d.Dense
+			}
+			column++
+		}
+		if s.Missing {
+			at := from*d.Dense + column
+			for _, v := range values {
+				if math.IsNaN(v) {
+					d.Numbers[at] = 1
+				}
+				at += d.Dense
+			}
+			column++
+		}
+	}
+}
+
+// fillSlots does the same for the categories.
+func (e linearEncoder) fillSlots(d *linear.Design, b *binding, lo, from, to int) {
+	base := d.Dense
+	for j, h := range e.Categories {
+		width := h.width(b.schema)
+		for row := from; row < to; row++ {
+			missing := b.columns[h.Column].Codes[lo+row] < 0
+			slot := h.slot(b.code(h.Column, lo+row), missing, width)
+			if slot >= 0 {
+				slot += base
+			}
+			d.Slots[row*d.Hot+j] = int32(slot)
+		}
+		base += width
+	}
+}
+
+// check reports whether the encoder is one that the schema can have.
+func (e linearEncoder) check(schema bakeoff.Schema) error {
+	for _, s := range e.Numbers {
+		if err := s.check(schema); err != nil {
+			return err
+		}
+		if schema.Columns[s.Column].Kind == bakeoff.KindCategory || s.Scale < 0 {
+			return fmt.Errorf("column %q is no number or has a negative scale", schema.Columns[s.Column].Name)
+		}
+	}
+	for _, h := range e.Categories {
+		if err := h.check(schema); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h oneHot) check(schema bakeoff.Schema) error {
+	if err := (feature{Column: h.Column}).check(schema); err != nil {
+		return err
+	}
+	c := schema.Columns[h.Column]
+	if c.Kind != bakeoff.KindCategory {
+		return fmt.Errorf("column %q is no category", c.Name)
+	}
+	if h.Kept != nil && len(h.Kept) == 0 {
+		return fmt.Errorf("column %q keeps no level", c.Name)
+	}
+	for i, code := range h.Kept {
+		if code < 0 || int(code) >= len(c.Categories) || i > 0 && code <= h.Kept[i-1] {
+			return fmt.Errorf("column %q: level %d of %d is out of place", c.Name, code, len(c.Categories))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,215 @@
+package learn
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/dataset"
+	"github.com/bakeoffhq/bakeoff/internal/learn/linear"
+	"github.com/bakeoffhq/bakeoff/internal/learn/tree"
+)
+
+// Request asks for a model.
+type Request struct {
+	Learner string
+	Params  json.RawMessage // a JSON object as Check wants it; nil for the defaults
+	Table   *dataset.Table  // the features of the training rows; columns that Schema lacks are ignored
+	Schema  bakeoff.Schema  // learnt from the same rows
+	Labels  bakeoff.Labels  // one a row; its classes are those of Schema
+	Seed    uint64          // decides all that a learner draws
+	Threads int             // how many to use; at least one is used
+	// Progress is told how far the training is, as a share from 0 to 1 and in words, from the
+	// goroutine that called Train; it may be nil.
+	Progress func(fraction float64, message string)
+}
+
+// Train learns a model. The same request gives the same model, to the byte, whatever Threads is.
+// What the user can mend is a *bakeoff.Error: parameters, columns, a learner that does not fit the
+// task, a target with one value only.
+func Train(ctx context.Context, r Request) (*Model, error) {
+	params, err := resolve(r.Learner, r.Params)
+	if err != nil {
+		return nil, bakeoff.Errorf(bakeoff.CodeInvalid, "parameters of %s: %w", r.Learner, err).WithHint("%s", bakeoff.HintOf(err))
+	}
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	b, err := bind(r.Schema, r.Table)
+	if err != nil {
+		return nil, err
+	}
+	var p settings
+	if err := json.Unmarshal(params, &p); err != nil {
+		return nil, fmt.Errorf("read parameters: %w", err)
+	}
+	m := &Model{learner: r.Learner, params: params, schema: r.Schema}
+	if isLinear(r.Learner) {
+		m.fitted, err = trainLinear(ctx, r, b, p)
+	} else {
+		m.fitted, err = trainTrees(ctx, r, b, p)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("train %s: %w", r.Learner, err)
+	}
+	return m, nil
+}
+
+// check looks at what does not need a learner to be wrong.
+func (r Request) check() error {
+	if !Fits(r.Learner, r.Schema.Task) {
+		return bakeoff.Errorf(bakeoff.CodeInvalid, "%s cannot learn a %s target", r.Learner, r.Schema.Task).
+			WithHint("it learns %v", tasks(r.Learner))
+	}
+	if err := checkSchema(r.Schema); err != nil {
+		return bakeoff.Errorf(bakeoff.CodeInvalid, "schema: %w", err)
+	}
+	if r.Table.Rows == 0 {
+		return bakeoff.Errorf(bakeoff.CodeInvalid, "there are no training rows")
+	}
+	if r.Labels.Len() != r.Table.Rows {
+		return bakeoff.Errorf(bakeoff.CodeInternal, "%d labels for %d rows", r.Labels.Len(), r.Table.Rows)
+	}
+	if r.Schema.Task == bakeoff.Regression {
+		return checkValues(r.Schema.Target, r.Labels.Values)
+	}
+	return checkCodes(r.Schema, r.Labels)
+}
+
+func checkValues(target string, values []float64) error {
+	for i, v := range values {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return bakeoff.Errorf(bakeoff.CodeInvalid, "target %q: the value of training row %d is not a finite number", target, i+1)
+		}
+	}
+	return nil
+}
+
+func checkCodes(schema bakeoff.Schema, l bakeoff.Labels) error {
+	if !slices.Equal(l.Classes, schema.Classes) {
+		return bakeoff.Errorf(bakeoff.CodeInternal, "the labels' classes %q are not the schema's %q", l.Classes, schema.Classes)
+	}
+	seen := make([]bool, len(l.Classes))
+	distinct := 0
+	for i, c := range l.Codes {
+		if c < 0 || int(c) >= len(seen) {
+			return bakeoff.Errorf(bakeoff.CodeInternal, "the label of training row %d is class %d of %d", i+1, c, len(seen))
+		}
+		if !seen[c] {
+			seen[c] = true
+			distinct++
+		}
+	}
+	if distinct < 2 {
+		return bakeoff.Errorf(bakeoff.CodeInvalid, "target %q has one value only in the training rows", schema.Target).
+			WithHint("there is nothing to tell apart: choose another target or more rows")
+	}
+	return nil
+}
+
+// checkSchema reports what makes a schema unfit for a model: it is what Decode relies on.
+func checkSchema(s bakeoff.Schema) error {
+	if err := checkClasses(s); err != nil {
+		return err
+	}
+	names := make(map[string]bool, len(s.Columns))
+	for _, c := range s.Columns {
+		switch {
+		case names[c.Name]:
+			return fmt.Errorf("two columns are called %q", c.Name)
+		case !slices.Contains(bakeoff.Kinds(), c.Kind):
+			return fmt.Errorf("column %q is of unknown kind %q", c.Name, c.Kind)
+		case c.Kind != bakeoff.KindCategory && len(c.Categories) > 0:
+			return fmt.Errorf("column %q of kind %s has categories", c.Name, c.Kind)
+		case !utf8.ValidString(c.Name) || slices.ContainsFunc(c.Categories, invalidText):
+			return fmt.Errorf("column %q has text that is not UTF-8", c.Name)
+		}
+		for i := 1; i < len(c.Categories); i++ {
+			if c.Categories[i-1] >= c.Categories[i] {
+				return fmt.Errorf("the categories of column %q are not sorted or repeat %q", c.Name, c.Categories[i])
+			}
+		}
+		names[c.Name] = true
+	}
+	return nil
+}
+
+func checkClasses(s bakeoff.Schema) error {
+	legal := false
+	switch n := len(s.Classes); s.Task {
+	case bakeoff.Binary:
+		legal = n == 2
+	case bakeoff.Multiclass:
+		legal = n >= 3
+	case bakeoff.Regression:
+		legal = n == 0
+	}
+	if !legal {
+		return fmt.Errorf("a %q target with %d classes", s.Task, len(s.Classes))
+	}
+	if !utf8.ValidString(s.Target) || slices.ContainsFunc(s.Classes, invalidText) {
+		return fmt.Errorf("target %q has text that is not UTF-8", s.Target)
+	}
+	return nil
+}
+
+// invalidText is about what JSON, and so the artifact file, cannot hold.
+func invalidText(s string) bool { return !utf8.ValidString(s) }
+
+// report passes progress on.
+func (r Request) report(fraction float64, format string, args ...any) {
+	if r.Progress != nil {
+		r.Progress(fraction, fmt.Sprintf(format, args...))
+	}
+}
+
+func trainLinear(ctx context.Context, r Request, b *binding, p settings) (*linearModel, error) {
+	encoder, err := fitLinearEncoder(ctx, b, r.Threads)
+	if err != nil {
+		return nil, err
+	}
+	design, err := encoder.encode(ctx, b, 0, b.rows, r.Threads)
+	if err != nil {
+		return nil, err
+	}
+	o := linear.Options{Threads: r.Threads, Progress: func(iteration int, fraction float64) {
+		r.report(fraction, "iteration %d", iteration)
+	}}
+	l := &linearModel{linearEncoder: encoder, classification: r.Learner == LogisticRegression}
+	if l.classification {
+		l.model, err = linear.Logistic(ctx, design, r.Labels.Codes, len(r.Labels.Classes), p.logistic(), o)
+	} else {
+		l.model, err = linear.Ridge(ctx, design, r.Labels.Values, p.Alpha, o)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !l.model.Converged {
+		r.report(1, "stopped after %d iterations without settling", l.model.Iterations)
+	}
+	return l, nil
+}
+
+func trainTrees(ctx context.Context, r Request, b *binding, p settings) (*treeModel, error) {
+	t := &treeModel{treeEncoder: fitTreeEncoder(b)}
+	data := t.encode(b, 0, b.rows)
+	options := func(unit string) tree.Options {
+		return tree.Options{Seed: r.Seed, Threads: r.Threads, Progress: func(done, total int) {
+			r.report(float64(done)/float64(total), "%s %d/%d", unit, done, total)
+		}}
+	}
+	var err error
+	if r.Learner == GradientBoosting {
+		t.ensemble, err = tree.Boost(ctx, data, r.Labels, p.boost(), options("iteration"))
+	} else {
+		t.ensemble, err = tree.Forest(ctx, data, r.Labels, p.forest(), options("tree"))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}

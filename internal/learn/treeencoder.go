@@ -1,0 +1,69 @@
+package learn
+
+import (
+	"math"
+
+	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/learn/tree"
+)
+
+// treeEncoder says which features decision trees see: numbers as they are, categories as codes,
+// the parts of dates that vary.
+type treeEncoder struct {
+	Features []feature `json:"features"`
+}
+
+// fitTreeEncoder chooses the features that the training rows give something to learn from.
+func fitTreeEncoder(b *binding) treeEncoder {
+	var e treeEncoder
+	for _, f := range features(b.schema) {
+		c := b.schema.Columns[f.Column]
+		switch {
+		case c.Kind == bakeoff.KindCategory && len(c.Categories) == 0:
+			continue // all missing
+		case f.Part != "" && constant(b.numbers(f, 0, b.rows)):
+			continue
+		}
+		e.Features = append(e.Features, f)
+	}
+	return e
+}
+
+// constant reports whether all values that are not missing are the same.
+func constant(values []float64) bool {
+	first := math.NaN()
+	for _, v := range values {
+		switch {
+		case math.IsNaN(v):
+		case math.IsNaN(first):
+			first = v
+		case v != first:
+			return false
+		}
+	}
+	return true
+}
+
+// encode returns the rows from lo up to hi as trees see them; it may share memory with the table.
+func (e treeEncoder) encode(b *binding, lo, hi int) tree.Data {
+	d := tree.Data{Rows: hi - lo, Columns: make([]tree.Column, len(e.Features))}
+	for i, f := range e.Features {
+		c := b.schema.Columns[f.Column]
+		if c.Kind == bakeoff.KindCategory {
+			d.Columns[i] = tree.Column{Codes: b.category(f.Column, lo, hi), Levels: len(c.Categories)}
+			continue
+		}
+		d.Columns[i] = tree.Column{Numbers: b.numbers(f, lo, hi)}
+	}
+	return d
+}
+
+// check reports whether the encoder is one that the schema can have.
+func (e treeEncoder) check(schema bakeoff.Schema) error {
+	for _, f := range e.Features {
+		if err := f.check(schema); err != nil {
+			return err
+		}
+	}
+	return nil
+}
