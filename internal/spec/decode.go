@@ -1,0 +1,308 @@
+package spec
+
+import (
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/metric"
+)
+
+// decoder reads a pipeline from the tree of a file. Values that are marked bad read as if they
+// were not there: their mistakes are known, and the rest of the file is checked all the same.
+type decoder struct {
+	*report
+	dir  string // absolute
+	task bakeoff.LearningTask
+}
+
+func (d *decoder) pipeline(root *node) *bakeoff.Pipeline {
+	p := &bakeoff.Pipeline{Name: d.name(root.get("name")), Dir: d.dir}
+	p.Data = d.data(root.get("data"))
+	d.task = p.Data.Task
+	candidates := root.get("candidates")
+	p.Candidates = d.candidates(candidates)
+	p.Parallel = int(d.whole(root.get("parallel"), 0))
+	p.AtLeast = d.atLeast(root.get("at_least"), candidates)
+	p.Judge = d.judge(root.get("judge"))
+	p.Gate = d.gate(root.get("gate"), p.Judge.Metric)
+	for _, n := range root.get("notify").list() {
+		p.Notify = append(p.Notify, d.receiver(n))
+	}
+	return p
+}
+
+// name reads the name of a pipeline or a candidate.
+func (d *decoder) name(n *node) string {
+	if n == nil || n.bad {
+		return ""
+	}
+	if !bakeoff.ValidName(n.str()) {
+		d.node(n, "a name has 1 to 63 lower-case letters, digits, - and _, and begins with a letter or a digit",
+			"the name %s is not valid", n.shown())
+		return ""
+	}
+	return n.text
+}
+
+// filled reads a text that must not be empty.
+func (d *decoder) filled(n *node, what string) string {
+	if n != nil && !n.bad && n.kind == kindText && n.text == "" {
+		d.node(n, "", "the %s is empty", what)
+	}
+	return n.str()
+}
+
+// whole reads a number that is not negative and has no fraction; 0 where there is none.
+func (d *decoder) whole(n *node, least uint64) uint64 {
+	if n == nil || n.bad {
+		return 0
+	}
+	const most = 1 << 53 // whole numbers beyond it are not exact in every program that reads them
+	v, err := strconv.ParseUint(n.text, 10, 64)
+	if err != nil || v < least || v > most {
+		d.node(n, "", "%s is not a whole number from %d to %d", n.shown(), least, uint64(most))
+		return 0
+	}
+	return v
+}
+
+func (d *decoder) data(n *node) bakeoff.Data {
+	data := bakeoff.Data{
+		Source:  d.source(n.get("source")),
+		Target:  d.filled(n.get("target"), "target"),
+		Task:    bakeoff.LearningTask(n.get("task").str()),
+		Key:     d.filled(n.get("key"), "key"),
+		Ignore:  texts(n.get("ignore")),
+		Missing: texts(n.get("missing")),
+		Columns: columns(n.get("columns")),
+		Split:   d.split(n.get("split")),
+	}
+	if data.Target != "" && data.Key == data.Target {
+		d.node(n.get("key"), "", "the target cannot be the key")
+	}
+	for _, item := range n.get("ignore").list() {
+		if data.Target != "" && item.str() == data.Target {
+			d.node(item, "", "the target cannot be ignored")
+		}
+	}
+	return data
+}
+
+// source reads the path of the data file and makes it absolute.
+func (d *decoder) source(n *node) string {
+	source := d.filled(n, "source")
+	if source == "" {
+		return ""
+	}
+	for _, l := range []struct {
+		is   bool
+		what string
+	}{
+		{strings.Contains(source, "://"), "a URL as data source"},
+		{strings.ContainsAny(source, "*?["), "a pattern of several files as data source"},
+		{slices.Contains(laterFormats, strings.ToLower(filepath.Ext(source))), "data in another format than CSV"},
+	} {
+		if l.is {
+			d.node(n, "give the path of one CSV file", "%s is not supported yet by this version", l.what)
+			return ""
+		}
+	}
+	if !filepath.IsAbs(source) {
+		source = filepath.Join(d.dir, source)
+	}
+	return filepath.Clean(source)
+}
+
+// laterFormats are the endings of data files that are not read yet.
+var laterFormats = []string{".parquet", ".jsonl", ".ndjson", ".json", ".xlsx", ".gz", ".zst", ".zip", ".db", ".sqlite"}
+
+func columns(n *node) map[string]bakeoff.Kind {
+	if n == nil || len(n.entries) == 0 {
+		return nil
+	}
+	kinds := make(map[string]bakeoff.Kind, len(n.entries))
+	for _, e := range n.entries {
+		kinds[e.key.text] = bakeoff.Kind(e.value.str())
+	}
+	return kinds
+}
+
+func (d *decoder) split(n *node) bakeoff.Split {
+	s := bakeoff.Split{Holdout: 0.2, By: bakeoff.SplitByHash, Seed: 1}
+	if by := n.get("by"); by != nil {
+		s.By = bakeoff.SplitBy(by.str()) // "" where it is not known
+	}
+	if seed := n.get("seed"); seed != nil {
+		s.Seed = d.whole(seed, 0)
+	}
+	if holdout := n.get("holdout"); holdout != nil {
+		s.Holdout = d.share(holdout)
+	}
+	s.Column = d.filled(n.get("column"), "column")
+	d.checkSplit(n, s)
+	return s
+}
+
+func (d *decoder) checkSplit(n *node, s bakeoff.Split) {
+	if e, ok := n.entry("column"); ok && s.By == bakeoff.SplitByHash {
+		d.node(e.key, "it belongs to by: time, by: group and by: column", "a split by hash has no column")
+	}
+	if n.get("column") == nil && (s.By == bakeoff.SplitByTime || s.By == bakeoff.SplitByGroup || s.By == bakeoff.SplitByColumn) {
+		d.node(n.get("by"), "add column: NAME", "a split by %s needs a column", s.By)
+	}
+	if e, ok := n.entry("holdout"); ok && s.By == bakeoff.SplitByColumn {
+		d.node(e.key, "the column decides; leave it out", "a split by column has no holdout share")
+	}
+}
+
+// share reads a part of a whole: 20% or 0.2.
+func (d *decoder) share(n *node) float64 {
+	if n.bad {
+		return 0
+	}
+	v, percent, ok := quantity(n.text, "%")
+	if percent {
+		v /= 100
+	}
+	if ok && v > 0 && v < 1 {
+		return v
+	}
+	hint := ""
+	if ok && !percent && v >= 1 && v < 100 && !n.variable() {
+		hint = "did you mean " + n.text + "%?"
+	}
+	d.node(n, hint, "%s is not %s, between 0 and 1", n.shown(), shareForm)
+	return 0
+}
+
+// quantity reads a decimal number that may have a unit behind it.
+func quantity(text, unit string) (v float64, hasUnit, ok bool) {
+	number, hasUnit := strings.CutSuffix(text, unit)
+	if !jsonNumber.MatchString(number) && !jsonNumber.MatchString("0"+number) {
+		return 0, hasUnit, false
+	}
+	v, err := strconv.ParseFloat(number, 64)
+	return v, hasUnit, err == nil
+}
+
+func (d *decoder) judge(n *node) bakeoff.Judge {
+	j := bakeoff.Judge{Metric: n.get("metric").str(), Also: texts(n.get("also")), Confidence: 0.95}
+	d.fits(n.get("metric"))
+	for _, item := range n.get("also").list() {
+		d.fits(item)
+	}
+	if c := n.get("confidence"); c != nil {
+		j.Confidence = d.share(c)
+	}
+	return j
+}
+
+// fits checks the metric that a value names against the stated task.
+func (d *decoder) fits(n *node) {
+	m, ok := metric.Lookup(n.str())
+	if !ok || d.task == "" || m.Fits(d.task) {
+		return
+	}
+	d.node(n, "metrics for it: "+strings.Join(metric.NamesFor(d.task), ", "),
+		"the metric %s does not fit the task %s", n.shown(), d.task)
+}
+
+func (d *decoder) gate(n *node, objective string) bakeoff.Gate {
+	g := bakeoff.Gate{Gain: d.gain(n.get("gain"), objective)}
+	floors := n.get("floors")
+	if floors == nil || len(floors.entries) == 0 {
+		return g
+	}
+	g.Floors = make(map[string]float64, len(floors.entries))
+	for _, e := range floors.entries {
+		g.Floors[e.key.text] = d.floor(e)
+	}
+	return g
+}
+
+func (d *decoder) floor(e entry) float64 {
+	m, ok := metric.Lookup(e.key.text)
+	if !ok || e.value.bad {
+		return 0
+	}
+	d.fits(e.key)
+	v, _ := strconv.ParseFloat(e.value.text, 64) // a number, by the schema
+	if m.Unit() && (v < 0 || v > 1) {
+		d.node(e.value, "", "%s is out of range, %s is between 0 and 1", e.value.shown(), m.Name())
+	}
+	return v
+}
+
+// gain reads by how much the champion must be beaten.
+func (d *decoder) gain(n *node, objective string) bakeoff.Gain {
+	if n == nil || n.bad || n.text == "any" || d.later("gain", n) {
+		return bakeoff.Gain{}
+	}
+	unit := ""
+	for _, u := range []string{"%", "pt"} {
+		if strings.HasSuffix(n.text, u) {
+			unit = u
+		}
+	}
+	v, _, ok := quantity(n.text, unit)
+	switch {
+	case !ok:
+		d.node(n, oneGain(n), "%s is not %s", n.shown(), gainForm)
+	case v < 0:
+		d.node(n, "", "the gain %s is negative", n.shown())
+	case unit == "pt":
+		d.points(n, objective)
+		return bakeoff.Gain{Margin: v / 100}
+	case unit == "%":
+		return bakeoff.Gain{Margin: v / 100, Relative: true}
+	}
+	return bakeoff.Gain{Margin: v}
+}
+
+func oneGain(n *node) string { return didYouMean(n.text, append(laterValues["gain"], "any")) }
+
+// points checks that the objective metric, as far as it is known before the data is, can be
+// counted in points: hundredths of a metric that lives between 0 and 1.
+func (d *decoder) points(n *node, objective string) {
+	m, ok := metric.Lookup(objective)
+	if !ok && d.task != "" {
+		m, ok = metric.Default(d.task), true
+	}
+	switch {
+	case !ok:
+		d.node(n, "add judge: {metric: ...}", "a gain in points needs a stated metric that is between 0 and 1")
+	case !m.Unit():
+		d.node(n, "write a margin such as 0.01, or 1%", "a gain in points needs a metric between 0 and 1, which %s is not", m.Name())
+	}
+}
+
+// texts returns the items of a list as text: a number or a boolean as the file has it.
+func texts(n *node) []string {
+	var all []string
+	for _, item := range n.list() {
+		if item.kind == kindText {
+			all = append(all, item.text)
+		} else {
+			all = append(all, item.written)
+		}
+	}
+	return all
+}
+
+func sortedKeys(m object) []string { return slices.Sorted(maps.Keys(m)) }
+
+// atLeast reads how many candidates must be built.
+func (d *decoder) atLeast(n, candidates *node) int {
+	if n == nil {
+		return 1
+	}
+	v := int(d.whole(n, 1))
+	if count := len(candidates.list()); !n.bad && count > 0 && v > count {
+		d.node(n, "", "at_least asks for %s candidates, the file has %d", n.shown(), count)
+	}
+	return v
+}

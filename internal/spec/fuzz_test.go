@@ -1,0 +1,206 @@
+package spec_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/spec"
+	"github.com/google/go-cmp/cmp"
+)
+
+// FuzzParse feeds any text to the parser. Whatever it is, there is an answer soon; a mistake has a
+// place in the file; and a pipeline, written out as a file and read again, is the same pipeline.
+func FuzzParse(f *testing.F) {
+	seeds, err := os.ReadDir("testdata")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, e := range seeds {
+		if strings.HasSuffix(e.Name(), ".yaml") {
+			b, err := os.ReadFile("testdata/" + e.Name())
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(b)
+		}
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		start := time.Now()
+		p, err := spec.Parse("f.yaml", "/d", text, options)
+		if took := time.Since(start); took > 20*time.Second {
+			t.Errorf("it took %v for %d bytes", took, len(text))
+		}
+		if err != nil {
+			checkMistakes(t, text, err)
+			return
+		}
+		checkRoundTrip(t, p)
+	})
+}
+
+func checkMistakes(t *testing.T, text []byte, err error) {
+	t.Helper()
+	if bakeoff.CodeOf(err) != bakeoff.CodeInvalid {
+		t.Errorf("the code of %v is not invalid", err)
+	}
+	ms, ok := errors.AsType[spec.Mistakes](err)
+	if !ok || len(ms) == 0 {
+		t.Fatalf("no mistakes in %v", err)
+	}
+	lines := bytes.Split(text, []byte("\n"))
+	for _, m := range ms {
+		if m.Line < 1 || m.Line > len(lines) || m.Column < 1 || m.Column > len(lines[m.Line-1])+1 {
+			t.Errorf("%s is outside the file", m.Error())
+		}
+		if m.Message == "" || len(m.Message) > 2000 {
+			t.Errorf("a message of %d bytes", len(m.Message))
+		}
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	for _, path := range glob(t, "testdata/good-*.yaml") {
+		p, err := spec.Parse(path, "/d", text(t, path), options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkRoundTrip(t, p)
+	}
+}
+
+func checkRoundTrip(t *testing.T, p *bakeoff.Pipeline) {
+	t.Helper()
+	file := encode(t, p)
+	again, err := spec.Parse("again.yaml", p.Dir, file, spec.Options{})
+	if err != nil {
+		t.Fatalf("%v\nwritten out: %s", err, file)
+	}
+	again.Revision = p.Revision
+	nearly := cmp.Comparer(func(a, b float64) bool { return a == b || math.Abs(a-b) <= 1e-12*math.Abs(a) })
+	if diff := cmp.Diff(p, again, nearly); diff != "" {
+		t.Errorf("(-first +again)\n%s\nwritten out: %s", diff, file)
+	}
+}
+
+// encode writes a pipeline as a file: in JSON, which is YAML too.
+func encode(t *testing.T, p *bakeoff.Pipeline) []byte {
+	t.Helper()
+	gain := any(p.Gate.Gain.Margin)
+	if p.Gate.Gain.Relative {
+		gain = strconv.FormatFloat(p.Gate.Gain.Margin*100, 'g', -1, 64) + "%"
+	}
+	split := map[string]any{"by": p.Data.Split.By, "seed": p.Data.Split.Seed}
+	if p.Data.Split.By != bakeoff.SplitByColumn {
+		split["holdout"] = p.Data.Split.Holdout
+	}
+	optional(split, "column", p.Data.Split.Column)
+	data := map[string]any{"source": p.Data.Source, "target": p.Data.Target, "split": split, "columns": given(p.Data.Columns), "ignore": list(p.Data.Ignore), "missing": list(p.Data.Missing)}
+	optional(data, "task", string(p.Data.Task))
+	optional(data, "key", p.Data.Key)
+	judge := map[string]any{"also": list(p.Judge.Also), "confidence": p.Judge.Confidence}
+	optional(judge, "metric", p.Judge.Metric)
+	notify := []any{}
+	for _, r := range p.Notify {
+		notify = append(notify, map[string]any{"slack": r.Slack, "allow_private": r.AllowPrivate})
+	}
+	file := dollars(decoded(t, map[string]any{
+		"name": p.Name, "data": data, "parallel": p.Parallel, "at_least": p.AtLeast, "judge": judge, "notify": notify,
+		"gate": map[string]any{"floors": given(p.Gate.Floors), "gain": gain},
+	})).(map[string]any)
+	var candidates []any
+	for _, c := range p.Candidates {
+		candidates = append(candidates, encodeCandidate(t, c))
+	}
+	file["candidates"] = candidates
+	return escaped(t, file)
+}
+
+func encodeCandidate(t *testing.T, c bakeoff.Candidate) map[string]any {
+	t.Helper()
+	m := map[string]any{"name": c.Name, "trainer": c.Trainer}
+	if c.Params != nil {
+		m["params"] = dollars(decoded(t, c.Params))
+	}
+	if c.Limits.Time != 0 {
+		m["limits"] = map[string]any{"time": c.Limits.Time.String()}
+	}
+	if c.Build != nil {
+		m["build"], m["predict"] = c.Build, c.Predict
+	}
+	return m
+}
+
+func optional(m map[string]any, key, value string) {
+	if value != "" {
+		m[key] = value
+	}
+}
+
+func list(texts []string) []string { return append([]string{}, texts...) }
+
+func given[V any](m map[string]V) map[string]V {
+	if m == nil {
+		return map[string]V{}
+	}
+	return m
+}
+
+// decoded returns v as encoding/json decodes it, numbers as they are written.
+func decoded(t *testing.T, v any) any {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	var out any
+	if err := d.Decode(&out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// dollars doubles the dollar signs of every text value.
+func dollars(v any) any {
+	switch v := v.(type) {
+	case string:
+		return strings.ReplaceAll(v, "$", "$$")
+	case []any:
+		for i := range v {
+			v[i] = dollars(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = dollars(v[k])
+		}
+	}
+	return v
+}
+
+// escaped writes v as JSON without the characters that JSON allows and YAML does not.
+func escaped(t *testing.T, v any) []byte {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	for _, c := range string(b) {
+		if c >= 0x7f && c < 0xa0 || c == 0xfeff || c == 0xfffe || c == 0xffff {
+			fmt.Fprintf(&out, `\u%04x`, c)
+			continue
+		}
+		out.WriteRune(c)
+	}
+	return []byte(out.String())
+}

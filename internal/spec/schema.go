@@ -1,0 +1,230 @@
+package spec
+
+import (
+	"encoding/json"
+	"slices"
+	"sync"
+
+	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/learn"
+	"github.com/bakeoffhq/bakeoff/internal/metric"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// object is a JSON object; encoding/json writes its keys sorted.
+type object = map[string]any
+
+// Schema returns the JSON Schema (draft 2020-12) of a pipeline file, for editors and for whoever
+// writes such files by program. It knows the built-in learners, their parameters and the metrics.
+// Files are checked against it too, except for what a trainer asks of its candidate: there the
+// messages need more than a schema can say.
+func Schema() []byte {
+	root := fileSchema()
+	candidate := root["properties"].(object)["candidates"].(object)["items"].(object)
+	candidate["allOf"] = trainerRules()
+	text, err := json.MarshalIndent(root, "", "  ")
+	if err != nil {
+		panic(err) // a fault in the tables below, which every test would hit
+	}
+	return append(text, '\n')
+}
+
+// shape is the schema that files are checked against, compiled.
+var shape = sync.OnceValue(func() *jsonschema.Schema {
+	const url = "urn:bakeoff:pipeline"
+	text, err := json.Marshal(fileSchema())
+	if err != nil {
+		panic(err)
+	}
+	var document any
+	if err := json.Unmarshal(text, &document); err != nil {
+		panic(err)
+	}
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft2020)
+	if err := c.AddResource(url, document); err != nil {
+		panic(err)
+	}
+	return c.MustCompile(url)
+})
+
+// The patterns of the short forms, for editors; what reads them says more.
+const (
+	namePattern     = `^[a-z0-9][a-z0-9_-]{0,62}$`
+	sharePattern    = `^[0-9]+(\.[0-9]+)?%?$|^\.[0-9]+%?$`
+	gainPattern     = `^any$|^[0-9.]+(e-?[0-9]+)?(%|pt)?$`
+	durationPattern = `^([0-9.]+(ns|us|µs|μs|ms|s|m|h))+$`
+)
+
+func fileSchema() object {
+	root := mapping("A bakeoff pipeline: data, candidates, and how they are judged.", object{
+		"name":       text("Names the pipeline and the model that it promotes.", "pattern", namePattern),
+		"data":       dataSchema(),
+		"candidates": list("The competing recipes.", candidateSchema(), "minItems", 1),
+		"parallel":   whole("How many candidates are built at once; 0, the default, for as many as the worker has slots.", 0),
+		"at_least":   whole("How many candidates must be built for a verdict. Default 1.", 1),
+		"judge":      judgeSchema(),
+		"gate":       gateSchema(),
+		"notify":     list("Who is told how each run ended.", receiverSchema()),
+	}, "name", "data", "candidates")
+	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+	root["title"] = "bakeoff pipeline"
+	return root
+}
+
+func dataSchema() object {
+	return mapping("The rows that the pipeline learns from.", object{
+		"source":  text("A CSV file with a header; a relative path starts at the pipeline file's folder."),
+		"target":  text("The column to predict."),
+		"task":    choice("What the target asks for. Default: inferred from its values.", tasks()),
+		"key":     text("The column that identifies a row. Default: a hash of the feature columns."),
+		"columns": object{"type": "object", "description": "Kinds of columns, where the inferred ones are wrong.", "additionalProperties": choice("", kinds())},
+		"ignore":  list("Columns that are left out.", text("")),
+		"missing": list(`Texts that mean a missing value, beside "", NA, NaN, null and ?.`, scalar("")),
+		"split": mapping("How the holdout is chosen.", object{
+			"holdout": share("The holdout's share of the rows. Default 20%."),
+			"by":      choice("Default hash: of the row's identity and the seed.", splits()),
+			"column":  text("The column of by: time, by: group and by: column."),
+			"seed":    whole("Decides, with the row's identity, the side of a row. Default 1.", 0),
+		}),
+	}, "source", "target")
+}
+
+func candidateSchema() object {
+	return mapping("", object{
+		"name":    text("Unique in the file.", "pattern", namePattern),
+		"trainer": choice("What builds: a built-in learner, or a command of your own.", trainers()),
+		"params":  object{"type": "object", "description": "Parameters of the trainer."},
+		"build":   list("The command that builds, with its arguments. No variables are put in.", scalar(""), "minItems", 1),
+		"predict": list("The command that answers predictions, with its arguments. No variables are put in.", scalar(""), "minItems", 1),
+		"limits": mapping("Bounds of one attempt at building.", object{
+			"time": text("A duration such as 45m. Default: no limit.", "pattern", durationPattern),
+		}),
+	}, "name", "trainer")
+}
+
+func judgeSchema() object {
+	return mapping("What the leaderboard measures.", object{
+		"metric":     choice("The metric that decides. Default: roc_auc for binary, accuracy for multiclass, rmse for regression.", metric.Names()),
+		"also":       list("Metrics that are shown beside it.", choice("", metric.Names())),
+		"confidence": share("Of the intervals. Default 95%."),
+	})
+}
+
+func gateSchema() object {
+	floors := object{}
+	for _, name := range metric.Names() {
+		floors[name] = object{"type": "number"}
+	}
+	return mapping("What a challenger must pass to become the champion.", object{
+		"floors": mapping("The least acceptable value of a metric; the most, where lower is better.", floors),
+		"gain": object{
+			"type": []string{"string", "number"}, "pattern": gainPattern, "minimum": 0,
+			"description": "By how much the champion must be beaten: any (default), 0.01, 0.5pt (half a hundredth of a metric from 0 to 1), or 1% of the champion's value.",
+		},
+	})
+}
+
+func receiverSchema() object {
+	return mapping("", object{
+		"slack":         text("The URL of a Slack incoming webhook. Keep it in a variable: it is a secret."),
+		"allow_private": object{"type": "boolean", "description": "The URL may be plain HTTP, or lead to a loopback or private address."},
+	}, "slack")
+}
+
+// trainerRules says for each trainer which other keys its candidate has.
+func trainerRules() []any {
+	rules := []any{trainerRule(bakeoff.TrainerCommand, object{"required": []string{"build", "predict"}})}
+	for _, learner := range learn.Learners() {
+		params := object{}
+		for _, p := range learn.Parameters(learner) {
+			params[p.Name] = parameterSchema(p)
+		}
+		rules = append(rules, trainerRule(learner, object{"properties": object{
+			"params": mapping("", params), "build": false, "predict": false,
+		}}))
+	}
+	return rules
+}
+
+func trainerRule(trainer string, then object) object {
+	is := object{"properties": object{"trainer": object{"const": trainer}}, "required": []string{"trainer"}}
+	return object{"if": is, "then": then}
+}
+
+func parameterSchema(p learn.Parameter) object {
+	s := object{"type": p.Type, "description": p.Doc, "default": p.Default}
+	if p.Type != learn.TypeBoolean {
+		s["minimum"], s["maximum"] = p.Min, p.Max
+	}
+	return s
+}
+
+func trainers() []string { return append(learn.Learners(), bakeoff.TrainerCommand) }
+
+func tasks() []string {
+	return []string{string(bakeoff.Binary), string(bakeoff.Multiclass), string(bakeoff.Regression)}
+}
+
+func kinds() []string {
+	var names []string
+	for _, k := range bakeoff.Kinds() {
+		names = append(names, string(k))
+	}
+	return names
+}
+
+func splits() []string {
+	return []string{string(bakeoff.SplitByHash), string(bakeoff.SplitByTime), string(bakeoff.SplitByGroup), string(bakeoff.SplitByColumn)}
+}
+
+// mapping is the schema of a mapping that has no other keys than these.
+func mapping(doc string, properties object, required ...string) object {
+	s := object{"type": "object", "properties": properties, "additionalProperties": false}
+	if len(required) > 0 {
+		s["required"] = slices.Clone(required)
+	}
+	return documented(s, doc)
+}
+
+func list(doc string, items object, keywords ...any) object {
+	return documented(with(object{"type": "array", "items": items}, keywords), doc)
+}
+
+func text(doc string, keywords ...any) object {
+	return documented(with(object{"type": "string"}, keywords), doc)
+}
+
+// scalar is text that may look like something else: an argument 3 is the text "3".
+func scalar(doc string) object {
+	return documented(object{"type": []string{"string", "number", "boolean", "null"}}, doc)
+}
+
+func choice(doc string, of []string) object {
+	return documented(object{"type": "string", "enum": of}, doc)
+}
+
+func whole(doc string, least int) object {
+	return documented(object{"type": "integer", "minimum": least}, doc)
+}
+
+func share(doc string) object {
+	return documented(object{
+		"type": []string{"string", "number"}, "pattern": sharePattern, "exclusiveMinimum": 0, "exclusiveMaximum": 1,
+	}, doc)
+}
+
+func documented(s object, doc string) object {
+	if doc != "" {
+		s["description"] = doc
+	}
+	return s
+}
+
+// with adds keywords, given as name and value in turn.
+func with(s object, keywords []any) object {
+	for i := 0; i+1 < len(keywords); i += 2 {
+		s[keywords[i].(string)] = keywords[i+1]
+	}
+	return s
+}
