@@ -26,7 +26,10 @@ func (m averaged) value(y bakeoff.Labels, p *bakeoff.Predictions) (float64, erro
 	for i, v := range terms {
 		means[i%m.width] += v
 	}
-	return m.finish(divide(means, y.Len())), nil
+	for i := range means {
+		means[i] /= float64(y.Len())
+	}
+	return m.finish(means), nil
 }
 
 func (m averaged) interval(y bakeoff.Labels, p *bakeoff.Predictions, confidence float64, seed uint64) ([2]float64, error) {
@@ -34,33 +37,15 @@ func (m averaged) interval(y bakeoff.Labels, p *bakeoff.Predictions, confidence 
 	if err != nil {
 		return [2]float64{}, err
 	}
-	s := newStrata(y)
-	grouped := make([]float64, len(terms))
-	for row, place := range s.place {
-		copy(grouped[int(place)*m.width:], terms[row*m.width:(row+1)*m.width])
-	}
+	s := newSample(y, terms, m.width)
 	values := bootstrap(seed, func() statistic {
-		weights, means := make([]int32, y.Len()), make([]float64, m.width)
+		means := make([]float64, m.width)
 		return func(random *rand.PCG) float64 {
-			s.draw(weights, random)
-			clear(means)
-			for i, w := range weights {
-				for j := range means {
-					means[j] += float64(w) * grouped[i*len(means)+j]
-				}
-			}
-			return m.finish(divide(means, y.Len()))
+			s.draw(means, random)
+			return m.finish(means)
 		}
 	})
 	return percentiles(values, confidence)
-}
-
-// divide divides each value by n, in place.
-func divide(values []float64, n int) []float64 {
-	for i := range values {
-		values[i] /= float64(n)
-	}
-	return values
 }
 
 func plainMean(means []float64) float64 { return means[0] }

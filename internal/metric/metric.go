@@ -53,7 +53,7 @@ type measure interface {
 // definitions lists every metric, by name.
 var definitions = []definition{
 	{name: "accuracy", higher: true, unit: true, measure: counted{of: accuracy, ratio: accuracyRatio}},
-	{name: "average_precision", higher: true, unit: true, measure: averagePrecision{}},
+	{name: "average_precision", higher: true, unit: true, measure: averagePrecision},
 	{name: "balanced_accuracy", higher: true, unit: true, measure: counted{of: balancedAccuracy}},
 	{name: "brier", measure: averaged{terms: brierTerms, width: 1, finish: plainMean}},
 	{name: "f1", higher: true, unit: true, measure: counted{of: f1}},
@@ -65,7 +65,7 @@ var definitions = []definition{
 	{name: "r2", higher: true, regression: true, measure: averaged{terms: r2Terms, width: 3, finish: r2Of}},
 	{name: "recall", higher: true, unit: true, measure: counted{of: recall, ratio: recallRatio}},
 	{name: "rmse", regression: true, measure: averaged{terms: squaredErrors, width: 1, finish: rootMean}},
-	{name: "roc_auc", higher: true, unit: true, measure: rocAUC{}},
+	{name: "roc_auc", higher: true, unit: true, measure: rocAUC},
 }
 
 // Lookup returns the metric of that name.
@@ -173,9 +173,9 @@ func (m Metric) Compute(y bakeoff.Labels, p *bakeoff.Predictions) (float64, erro
 //
 //   - Proportions, which are accuracy and the recall and precision of a positive class: Wilson's
 //     score interval.
-//   - roc_auc: DeLong's variance on the logit scale; see rocAUC.interval.
+//   - roc_auc: DeLong's variance on the logit scale, and average_precision likewise.
 //   - The rest: the percentile bootstrap of 1,000 resamples, drawn from the rows of each class
-//     apart. It follows from the seed alone, not from the number of threads.
+//     apart. It follows from the rows and the seed alone, not from the number of threads.
 //
 // Errors are those of Compute.
 func (m Metric) Interval(y bakeoff.Labels, p *bakeoff.Predictions, confidence float64, seed uint64) ([2]float64, error) {
