@@ -10,6 +10,9 @@ import (
 	"github.com/bakeoffhq/bakeoff"
 )
 
+// maxBatch is after how many bytes a batch of rows ends, however few they are.
+const maxBatch = 8 << 20
+
 // Reader reads rows to score from a CSV file in constant memory, by the schema of the training
 // rows. It is not safe for concurrent use.
 type Reader struct {
@@ -61,7 +64,7 @@ func (r *Reader) findColumns() error {
 // Header returns the file's column names, as the raw cells of Next have them.
 func (r *Reader) Header() []string { return slices.Clone(r.file.header) }
 
-// Next returns at most limit rows, which is at least 1: as a table with the schema's columns, and as
+// Next returns at most limit rows and at least one, fewer where they are very long: as a table with the schema's columns, and as
 // the cells of the file with the space around them cut. At the end it returns io.EOF. A cell that is
 // not of its column's kind is a *bakeoff.Error that names row and column; an infinite number is a
 // missing value.
@@ -72,7 +75,8 @@ func (r *Reader) Next(ctx context.Context, limit int) (*Table, [][]string, error
 	first := r.file.row
 	var rows [][]string
 	var lines []uint32
-	for len(rows) < max(limit, 1) {
+	size := 0
+	for len(rows) < max(limit, 1) && size < maxBatch {
 		cells, err := r.file.next()
 		if errors.Is(err, io.EOF) {
 			break
@@ -81,6 +85,9 @@ func (r *Reader) Next(ctx context.Context, limit int) (*Table, [][]string, error
 			return nil, nil, err
 		}
 		rows = append(rows, slices.Clone(cells))
+		for _, cell := range cells {
+			size += len(cell)
+		}
 		lines = append(lines, uint32(min(r.file.line(), math.MaxUint32)))
 	}
 	if len(rows) == 0 {

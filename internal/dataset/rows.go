@@ -9,9 +9,9 @@ import (
 )
 
 // FromRows turns JSON rows, as encoding/json decodes them, into a table with the schema's columns.
-// Numbers may be any of Go's usual types for them. A null is a missing value; a column may be left
-// out of a row only if the training rows have missing values in it. A category that training has not
-// seen is legal. An unknown column, an absent one and a value of another type are *bakeoff.Errors
+// Numbers may be any of Go's usual types for them. A null is a missing value, and so is the empty
+// text of a category; a column may be left out of a row only if the training rows have missing values
+// in it. A category that training has not seen is legal. An unknown column, an absent one and a value of another type are *bakeoff.Errors
 // that name row, from 1, and column.
 func FromRows(schema bakeoff.Schema, rows []map[string]any) (*Table, error) {
 	known := make(map[string]bool, len(schema.Columns))
@@ -72,7 +72,7 @@ func fromValues(s bakeoff.ColumnSchema, rows []map[string]any) (Column, error) {
 			return c, rowError(i, s.Name, "the column is absent").
 				WithHint("every row needs it, as the training rows had it throughout; null says that the value is missing")
 		}
-		missing[i] = value == nil
+		missing[i] = value == nil || value == "" // as in a CSV file
 		var ok bool
 		switch {
 		case c.Numbers == nil:

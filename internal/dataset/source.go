@@ -123,6 +123,12 @@ func checkColumns(s Source, header []string, path string) error {
 			return unknownColumn(path, w.field, w.column, header)
 		}
 	}
+	for _, column := range sortedKeys(s.Columns) {
+		if kind := s.Columns[column]; !slices.Contains(bakeoff.Kinds(), kind) {
+			return bakeoff.Errorf(bakeoff.CodeInvalid, "data.columns.%s: unknown kind %q", column, kind).
+				WithHint("the kinds are %s", quotedKinds())
+		}
+	}
 	return checkRoles(s, path)
 }
 
@@ -182,6 +188,14 @@ func quoted(names []string) string {
 		fmt.Fprintf(&b, " and %d more", n)
 	}
 	return b.String()
+}
+
+func quotedKinds() string {
+	var names []string
+	for _, kind := range bakeoff.Kinds() {
+		names = append(names, string(kind))
+	}
+	return quoted(names)
 }
 
 func sortedKeys[V any](m map[string]V) []string {

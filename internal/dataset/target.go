@@ -55,6 +55,9 @@ func readTarget(t *rawTable, s Source, missing missingTexts) (*target, error) {
 	case s.Task == bakeoff.Binary && distinct != 2:
 		return nil, t.targetErrorf(s, "the task is stated to be binary, but there are %d distinct values", distinct).
 			WithHint("leave task out, or state multiclass")
+	case s.Task == bakeoff.Multiclass && distinct == 2:
+		return nil, t.targetErrorf(s, "the task is stated to be multiclass, but there are two distinct values").
+			WithHint("leave task out, or state binary")
 	}
 	return classTarget(column, s.Task), nil
 }

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 	"go.yaml.in/yaml/v4/plugin/loaderlimits"
@@ -193,7 +195,7 @@ func (r *report) syntax(err error) {
 	if e.ContextMark.Line > 0 && (mark.Line > len(r.lines) || strings.Contains(e.Message, "end of stream")) {
 		mark = e.ContextMark // what was never closed says more than the end of the file
 	}
-	line, column := max(mark.Line, 1), max(mark.Column, 1)
+	line, column := r.within(mark.Line, mark.Column)
 	message, hint := e.Message, ""
 	switch c := r.character(line, column); {
 	case c == '\t' && strings.Contains(message, "cannot start any token"):
@@ -210,6 +212,16 @@ func (r *report) syntax(err error) {
 		}
 	}
 	r.at(line, column, hint, "%s", message)
+}
+
+// within returns the position nearest to the one given that is in the text: the parser finds what
+// is missing at the end of a file behind its last line.
+func (r *report) within(line, column int) (int, int) {
+	line = max(line, 1)
+	if last := len(r.lines); line > last && last > 0 {
+		line, column = last, math.MaxInt
+	}
+	return line, max(1, min(column, utf8.RuneCountInString(r.line(line))+1))
 }
 
 // line returns a line of the text by its number, "" beyond it.

@@ -1,15 +1,321 @@
 package tree
 
-import "errors"
+import (
+	"math"
+
+	"github.com/bakeoffhq/bakeoff"
+)
 
 // Ensemble is a trained model: it scores data that has the same columns, in the same order, as the
 // data that it was trained on. It is immutable and safe for concurrent use.
-type Ensemble struct{}
+type Ensemble struct {
+	forest  bool
+	classes int // 0 for regression
+	columns []column
+	// base has, for boosting, the score that each output starts from; for a classification forest
+	// the share of each class in the training rows.
+	base      []float64
+	smoothing float64 // of a classification forest, see newDistribution
+	trees     grove
+}
 
-// Predict scores the rows of d: row-major, the probability of each class for classification, one
-// value a row for regression.
-func (e *Ensemble) Predict(d Data, threads int) ([]float64, error) { return nil, errors.ErrUnsupported }
+// column is what scoring must know of a training column.
+type column struct {
+	// slots has the bin of each level of a category, bins for one that training did not see; nil for numbers.
+	slots []uint8
+	bins  uint8
+	gain  float64 // the sum over the splits on this column
+}
+
+// grove holds trees one after the other, each with its nodes in breadth-first order.
+type grove struct {
+	roots  []uint32
+	nodes  []node
+	sets   []binSet
+	shares []share  // of the leaves of a multiclass forest
+	starts []uint32 // where in shares a leaf's begin; one more than there are such leaves
+}
+
+// node is one node of a tree. Two children are neighbours, and a child comes after its parent.
+type node struct {
+	// value is a leaf's answer; where the left side of a number ends, itself included; or the bits
+	// of the index of the set of bins that go left.
+	value float64
+	// next is the left child, the right one follows it; 0 for a leaf.
+	next uint32
+	// column is the column that a split asks, and the flags below; for a leaf of a multiclass
+	// forest the index of its distribution.
+	column uint32
+}
+
+// The flags of a split, above its column.
+const (
+	missingLeft = 1 << 31 // a missing value goes left
+	asksSet     = 1 << 30 // the left side is a set of bins
+	columnMask  = asksSet - 1
+)
+
+// binSet is a set of bins.
+type binSet [4]uint64
+
+func (s *binSet) add(bin uint8)      { s[bin>>6] |= 1 << (bin & 63) }
+func (s *binSet) has(bin uint8) bool { return s[bin>>6]>>(bin&63)&1 != 0 }
+
+// share is the part that one class has in a leaf.
+type share struct {
+	part  float64 // see newDistribution
+	class uint32
+	count uint32 // rows, as often as the bootstrap drew them
+}
+
+// setShares computes the parts of a leaf: with n rows of which c are of the class, c/(n+smoothing).
+// What is missing to one belongs to all classes in the proportion of the training rows: this is
+// the mean of a Dirichlet posterior, and keeps every probability above zero.
+func setShares(leaf []share, smoothing float64) {
+	var n float64
+	for _, s := range leaf {
+		n += float64(s.count)
+	}
+	for i := range leaf {
+		leaf[i].part = float64(leaf[i].count) / (n + smoothing)
+	}
+}
+
+// add appends one tree whose nodes, sets and leaves are numbered from zero.
+func (g *grove) add(t *grove) {
+	base, set, leaf := uint32(len(g.nodes)), uint64(len(g.sets)), uint32(max(0, len(g.starts)-1))
+	g.roots = append(g.roots, base)
+	for _, n := range t.nodes {
+		switch {
+		case n.next == 0 && len(t.starts) > 0:
+			n.column += leaf
+		case n.next != 0:
+			n.next += base
+			if n.column&asksSet != 0 {
+				n.value = math.Float64frombits(math.Float64bits(n.value) + set)
+			}
+		}
+		g.nodes = append(g.nodes, n)
+	}
+	g.sets = append(g.sets, t.sets...)
+	if len(t.starts) > 0 {
+		first := uint32(len(g.shares))
+		g.starts = g.starts[:leaf]
+		for _, s := range t.starts {
+			g.starts = append(g.starts, s+first)
+		}
+		g.shares = append(g.shares, t.shares...)
+	}
+}
+
+// leafOf returns the leaf that a row of x falls into.
+func (g *grove) leafOf(root uint32, x []float64) *node {
+	n := &g.nodes[root]
+	for n.next != 0 {
+		i := n.next
+		v := x[n.column&columnMask]
+		switch {
+		case v != v:
+			if n.column&missingLeft == 0 {
+				i++
+			}
+		case n.column&asksSet != 0:
+			if !g.sets[math.Float64bits(n.value)].has(uint8(v)) {
+				i++
+			}
+		case v > n.value:
+			i++
+		}
+		n = &g.nodes[i]
+	}
+	return n
+}
+
+// width is the number of answers a row.
+func (e *Ensemble) width() int { return max(1, e.classes) }
+
+// outputs is the number of sums over trees a row.
+func (e *Ensemble) outputs() int {
+	if e.classes == 2 {
+		return 1
+	}
+	return max(1, e.classes)
+}
 
 // Importance returns each column's share of the gain of all splits. The shares sum to one; all are
 // zero where no split was worth making.
-func (e *Ensemble) Importance() []float64 { return nil }
+func (e *Ensemble) Importance() []float64 {
+	var total float64
+	shares := make([]float64, len(e.columns))
+	for i, c := range e.columns {
+		shares[i] = c.gain
+		total += c.gain
+	}
+	for i := range shares {
+		if total > 0 {
+			shares[i] /= total
+		}
+	}
+	return shares
+}
+
+// Predict scores the rows of d: row-major, the probability of each class for classification, one
+// value a row for regression. It uses at most threads goroutines, and does not depend on their
+// number. It fails if the columns of d are not those of the training data.
+func (e *Ensemble) Predict(d Data, threads int) ([]float64, error) {
+	if err := e.checkColumns(d); err != nil {
+		return nil, err
+	}
+	out := make([]float64, d.Rows*e.width())
+	// A block's inputs should stay in the first-level cache while all trees pass over them.
+	block := max(16, min(256, 4096/(len(e.columns)+1)))
+	blocks := (d.Rows + block - 1) / block
+	scorers := make([]scorer, max(1, min(threads, blocks)))
+	inParallel(threads, blocks, func(worker, task int) {
+		lo := task * block
+		scorers[worker].score(e, d, lo, min(d.Rows, lo+block), out)
+	})
+	return out, nil
+}
+
+func (e *Ensemble) checkColumns(d Data) error {
+	if err := d.check(); err != nil {
+		return err
+	}
+	if len(d.Columns) != len(e.columns) {
+		return bakeoff.Errorf(bakeoff.CodeInvalid, "%d columns, the model was trained on %d", len(d.Columns), len(e.columns))
+	}
+	for i, c := range d.Columns {
+		if (c.Levels > 0) != (e.columns[i].slots != nil) {
+			return bakeoff.Errorf(bakeoff.CodeInvalid, "column %d: numbers and categories are mistaken for each other", i)
+		}
+	}
+	return nil
+}
+
+// scorer is the memory of one goroutine that scores.
+type scorer struct {
+	inputs []float64 // row-major
+	sums   []float64 // row-major
+}
+
+// score writes the answers for rows lo up to hi to their place in out.
+func (s *scorer) score(e *Ensemble, d Data, lo, hi int, out []float64) {
+	s.fill(e, d, lo, hi)
+	s.sum(e, hi-lo)
+	width, outputs := e.width(), e.outputs()
+	for i := range hi - lo {
+		e.answer(s.sums[i*outputs:(i+1)*outputs], out[(lo+i)*width:(lo+i+1)*width])
+	}
+}
+
+// fill turns the columns into rows, and levels into bins. A level that training did not see is missing.
+func (s *scorer) fill(e *Ensemble, d Data, lo, hi int) {
+	stride := len(e.columns)
+	if n := (hi - lo) * stride; len(s.inputs) < n {
+		s.inputs = make([]float64, n)
+	}
+	for j := range e.columns {
+		c, at := &e.columns[j], j
+		if c.slots == nil {
+			for _, x := range d.Columns[j].Numbers[lo:hi] {
+				s.inputs[at] = x
+				at += stride
+			}
+			continue
+		}
+		for _, code := range d.Columns[j].Codes[lo:hi] {
+			x := math.NaN()
+			if uint(code) < uint(len(c.slots)) && c.slots[code] != c.bins {
+				x = float64(c.slots[code])
+			}
+			s.inputs[at] = x
+			at += stride
+		}
+	}
+}
+
+// sum adds up the leaves of all trees, tree by tree in their order.
+func (s *scorer) sum(e *Ensemble, rows int) {
+	stride, outputs := len(e.columns), e.outputs()
+	if n := rows * outputs; len(s.sums) < n {
+		s.sums = make([]float64, n)
+	}
+	for i := range rows {
+		if e.forest {
+			clear(s.sums[i*outputs : (i+1)*outputs])
+		} else {
+			copy(s.sums[i*outputs:(i+1)*outputs], e.base)
+		}
+	}
+	for t, root := range e.trees.roots {
+		for i := range rows {
+			leaf := e.trees.leafOf(root, s.inputs[i*stride:(i+1)*stride])
+			switch {
+			case e.forest && e.classes > 2:
+				for _, h := range e.trees.leafShares(leaf) {
+					s.sums[i*outputs+int(h.class)] += h.part
+				}
+			case e.classes > 2:
+				s.sums[i*outputs+t%outputs] += leaf.value
+			default:
+				s.sums[i] += leaf.value
+			}
+		}
+	}
+}
+
+func (g *grove) leafShares(leaf *node) []share {
+	return g.shares[g.starts[leaf.column]:g.starts[leaf.column+1]]
+}
+
+// answer turns a row's sums over trees into its probabilities or its value.
+func (e *Ensemble) answer(sums, out []float64) {
+	switch {
+	case e.forest:
+		e.average(sums, out)
+	case e.classes == 0:
+		out[0] = sums[0]
+	case e.classes == 2:
+		out[0], out[1] = sigmoid(-sums[0]), sigmoid(sums[0])
+	default:
+		softmax(sums, out)
+	}
+}
+
+func (e *Ensemble) average(sums, out []float64) {
+	n := float64(len(e.trees.roots))
+	switch e.classes {
+	case 0:
+		out[0] = sums[0] / n
+	case 2:
+		out[1] = sums[0] / n
+		out[0] = 1 - out[1]
+	default:
+		rest := n
+		for _, s := range sums {
+			rest -= s
+		}
+		for k, s := range sums {
+			out[k] = (s + rest*e.base[k]) / n
+		}
+	}
+}
+
+func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+
+// softmax writes the probabilities that the scores stand for to out.
+func softmax(scores, out []float64) {
+	top := math.Inf(-1)
+	for _, s := range scores {
+		top = max(top, s)
+	}
+	var sum float64
+	for k, s := range scores {
+		out[k] = math.Exp(s - top)
+		sum += out[k]
+	}
+	for k := range out {
+		out[k] /= sum
+	}
+}

@@ -2,12 +2,154 @@ package tree
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"math"
+	"math/bits"
+	"sync/atomic"
 
 	"github.com/bakeoffhq/bakeoff"
 )
 
-// Forest fits a random forest to the rows of d and their labels.
+// leafSmoothing is the number of imaginary rows, divided like all training rows, that join the
+// rows of each leaf of a classification forest, see setShares.
+const leafSmoothing = 0.5
+
+// Forest fits a random forest to the rows of d and their labels: trees that are grown on a
+// bootstrap of the rows, each split the best by Gini impurity or squared error among some columns
+// drawn for it (Breiman 2001). The error is a *bakeoff.Error for data, labels or parameters that
+// cannot be used, and wraps ctx.Err() when ctx ends the fit.
 func Forest(ctx context.Context, d Data, y bakeoff.Labels, p ForestParams, o Options) (*Ensemble, error) {
-	return nil, errors.ErrUnsupported
+	f, err := newForester(d, y, p, o)
+	if err != nil {
+		return nil, err
+	}
+	return f.run(ctx)
+}
+
+// forester is one fit.
+type forester struct {
+	p        ForestParams
+	o        Options
+	target   target
+	features []feature
+	drawn    int // features that a split chooses among
+	shares   []float64
+	// words has, row by row, what a tree needs of the label: the class, for two classes 0 or 1,
+	// or the value as an integer.
+	words []int64
+	shift uint // of a sum of words above the number of its rows
+	model *Ensemble
+}
+
+func newForester(d Data, y bakeoff.Labels, p ForestParams, o Options) (*forester, error) {
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	if err := d.check(); err != nil {
+		return nil, err
+	}
+	t, err := checkLabels(y, d.Rows)
+	if err != nil {
+		return nil, err
+	}
+	o.Threads = max(1, o.Threads)
+	f := &forester{p: p, o: o, target: t, features: binFeatures(d, p.MaxBins, o), shift: uint(bits.Len(uint(d.Rows)))}
+	for j := range f.features {
+		orderLevels(&f.features[j], t)
+	}
+	f.model = &Ensemble{forest: true, classes: t.classes, columns: newColumns(d, f.features)}
+	if t.classes > 0 {
+		f.model.base, f.model.smoothing = allShares(t), leafSmoothing
+	}
+	f.words = f.labelWords()
+	f.drawn = f.featuresDrawn()
+	return f, nil
+}
+
+// allShares returns the share of each class in all rows.
+func allShares(t target) []float64 {
+	shares := make([]float64, t.classes)
+	for k, n := range t.counts {
+		shares[k] = float64(n) / float64(len(t.codes))
+	}
+	return shares
+}
+
+func (f *forester) featuresDrawn() int {
+	n := float64(len(f.features))
+	switch {
+	case f.p.MaxFeatures > 0:
+		n *= f.p.MaxFeatures
+	case f.target.classes > 0:
+		n = math.Sqrt(n)
+	}
+	return max(1, int(n))
+}
+
+// labelWords returns the label of each row as an integer: its class, or its distance to the mean
+// in the finest unit in which the sum over all rows cannot overflow.
+func (f *forester) labelWords() []int64 {
+	if f.target.classes > 0 {
+		words := make([]int64, len(f.target.codes))
+		for row, code := range f.target.codes {
+			words[row] = int64(code)
+		}
+		return words
+	}
+	words := make([]int64, len(f.target.values))
+	mean, top := meanOf(f.target.values), 0.0
+	for _, v := range f.target.values {
+		top = max(top, math.Abs(v-mean))
+	}
+	if top == 0 {
+		return words
+	}
+	unit := math.Ldexp(top, -min(40, 62-2*int(f.shift)))
+	for row, v := range f.target.values {
+		words[row] = int64(math.RoundToEven((v - mean) / unit))
+	}
+	return words
+}
+
+// meanOf returns the mean of values without overflow.
+func meanOf(values []float64) float64 {
+	mean := 0.0
+	for i, v := range values {
+		mean += (v - mean) / float64(i+1)
+	}
+	return mean
+}
+
+// run grows the trees, a tree a goroutine.
+func (f *forester) run(ctx context.Context) (*Ensemble, error) {
+	trees := make([]grownTree, f.p.Trees)
+	growers := make([]*forestGrower, f.o.Threads)
+	var done atomic.Int64
+	inParallel(f.o.Threads, len(trees), func(worker, t int) {
+		if ctx.Err() != nil {
+			return
+		}
+		if growers[worker] == nil {
+			growers[worker] = newForestGrower(f)
+		}
+		trees[t] = growers[worker].grow(ctx, uint64(t))
+		n := int(done.Add(1))
+		if worker == 0 && n < len(trees) && f.o.Progress != nil { // worker 0 is the caller's goroutine
+			f.o.Progress(n, len(trees))
+		}
+	})
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("grow forest, %d of %d trees: %w", done.Load(), len(trees), err)
+	}
+	for t := range trees {
+		f.model.trees.add(&trees[t].grove)
+		for j, gain := range trees[t].gains {
+			f.model.columns[f.features[j].column].gain += gain
+		}
+		trees[t] = grownTree{}
+	}
+	if f.o.Progress != nil {
+		f.o.Progress(len(trees), len(trees))
+	}
+	return f.model, nil
 }

@@ -52,7 +52,7 @@ func DefaultForestParams() ForestParams {
 // BoostParams are the parameters of gradient boosting.
 type BoostParams struct {
 	Iterations     int     // rounds, at least 1; a round adds one tree, for multiclass one a class
-	LearningRate   float64 // above 0
+	LearningRate   float64 // above 0, at most 1
 	MaxLeaves      int     // leaves of a tree, at least 2
 	MaxDepth       int     // 0: no limit
 	MinSamplesLeaf int     // rows in a leaf, at least 1
@@ -78,7 +78,7 @@ const (
 	maxBins    = 255     // a missing value is one more, so that a bin fits a byte
 	maxClasses = 1000    // histograms and scores grow with the classes
 	maxColumns = 1 << 20 // so that a node's column leaves room for its flags
-	maxRows    = 1 << 30 // rows are int32
+	maxRows    = 1 << 26 // so that the sums of integers keep enough bits for each row
 )
 
 func (d Data) check() error {
@@ -170,8 +170,8 @@ func (p BoostParams) check() error {
 	switch {
 	case p.Iterations < 1:
 		return outOfRange("iterations", p.Iterations, "at least 1")
-	case !(p.LearningRate > 0 && p.LearningRate <= 1000):
-		return outOfRange("learning_rate", p.LearningRate, "above 0, at most 1000")
+	case !(p.LearningRate > 0 && p.LearningRate <= 1):
+		return outOfRange("learning_rate", p.LearningRate, "above 0, at most 1")
 	case p.MaxLeaves < 2:
 		return outOfRange("max_leaves", p.MaxLeaves, "at least 2")
 	case p.MaxDepth < 0:
