@@ -207,7 +207,7 @@ func (r *report) syntax(err error) {
 	}
 	if e.ContextMsg != "" && e.ContextMark.Line > 0 && hint == "" {
 		message += ", " + e.ContextMsg
-		if e.ContextMark.Line != line {
+		if e.ContextMark.Line < line {
 			message += " that begins at line " + strconv.Itoa(e.ContextMark.Line)
 		}
 	}
