@@ -30,8 +30,8 @@ func (l *logistic) lbfgs(ctx context.Context, theta []float64) (iterations int, 
 	first := largest(gradient)
 	var pairs []pair
 	var precondition func([]float64) error
-	for iterations < l.params.MaxIter {
-		if largest(gradient) <= l.tol {
+	for iterations < l.params.MaxIter && !converged {
+		if largest(gradient) <= l.params.Tol {
 			return iterations, true, nil
 		}
 		if refresh(iterations) {
@@ -44,6 +44,7 @@ func (l *logistic) lbfgs(ctx context.Context, theta []float64) (iterations int, 
 		if err != nil {
 			return iterations, false, err
 		}
+		converged = negligible(-dot(gradient, direction), value) // and this step is the last
 		next, step, err := backtrack(evaluate, theta, value, gradient, direction)
 		if err != nil {
 			return iterations, false, err
@@ -53,9 +54,9 @@ func (l *logistic) lbfgs(ctx context.Context, theta []float64) (iterations int, 
 		}
 		value = next
 		pairs = remember(pairs, step)
-		l.options.report(iterations, share(first, largest(gradient), l.tol))
+		l.options.report(iterations, l.share(first, gradient, converged))
 	}
-	return iterations, false, nil
+	return iterations, converged, nil
 }
 
 // refresh reports whether the preconditioner is to be made anew: less and less often, since it
@@ -74,7 +75,7 @@ func refresh(iteration int) bool {
 func backtrack(evaluate objective, theta []float64, value float64, gradient, direction []float64) (float64, pair, error) {
 	slope := -dot(gradient, direction)
 	at, there := make([]float64, len(theta)), make([]float64, len(theta))
-	for t := 1.0; t > 1e-10; t /= 2 {
+	for t := 1.0; t > minStep; t /= 2 {
 		for i := range at {
 			at[i] = theta[i] + t*direction[i]
 		}

@@ -10,7 +10,7 @@ import (
 type LogisticParams struct {
 	C       float64 // inverse strength of the L2 penalty
 	MaxIter int
-	Tol     float64 // stop when no component of the objective's gradient is larger
+	Tol     float64 // stop when no component of the gradient of the objective divided by C is larger
 }
 
 // DefaultLogisticParams returns scikit-learn's penalty, a limit that is rarely reached, and a
@@ -38,7 +38,7 @@ func Logistic(ctx context.Context, d *Design, y []int32, classes int, p Logistic
 	if classes == 2 {
 		outputs = 1
 	}
-	l := &logistic{d: d, y: y, outputs: outputs, lambda: 1 / p.C, tol: p.Tol / p.C, params: p, options: o}
+	l := &logistic{d: d, y: y, outputs: outputs, lambda: 1 / p.C, params: p, options: o}
 	theta := l.start(classes)
 	solve := l.lbfgs
 	if outputs == 1 && d.Width <= maxNewton {
@@ -89,7 +89,6 @@ type logistic struct {
 	y       []int32
 	outputs int // 1 for two classes
 	lambda  float64
-	tol     float64 // of the divided objective
 	params  LogisticParams
 	options Options
 }

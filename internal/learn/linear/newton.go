@@ -84,57 +84,64 @@ func (l *logistic) newton(ctx context.Context, theta []float64) (iterations int,
 	n := len(theta)
 	pass := newSums(l.d.Rows, n*n+n+1)
 	total := make([]float64, n*n+n+1)
+	hessian, gradient := total[:n*n], total[n*n:n*n+n]
 	at := append([]float64(nil), theta...)
-	step := make([]float64, n)
 	evaluate := func() (float64, error) {
 		add := func(sum []float64, lo, hi int) { l.addNewton(sum, at, lo, hi) }
 		err := pass.over(ctx, l.d.Rows, l.options.Threads, total, add)
-		return total[n*n+n] + l.penalise(at, total[n*n:n*n+n]), err
+		return total[n*n+n] + l.penalise(at, gradient), err
 	}
 	value, err := evaluate()
-	first := largest(total[n*n : n*n+n])
-	for err == nil && iterations < l.params.MaxIter {
-		gradient := total[n*n : n*n+n]
-		if largest(gradient) <= l.tol {
+	if err != nil {
+		return 0, false, err
+	}
+	first, step := largest(gradient), make([]float64, n)
+	for iterations < l.params.MaxIter && !converged {
+		if largest(gradient) <= l.params.Tol {
 			return iterations, true, nil
 		}
 		iterations++
-		cholesky, err := factorise(total[:n*n], n, l.lambda)
+		factors, err := factorise(hessian, n, l.lambda)
 		if err != nil {
 			return iterations, false, err
 		}
 		copy(step, gradient)
-		if err := solve(cholesky, step); err != nil {
+		if err := solve(factors, step); err != nil {
 			return iterations, false, err
 		}
 		slope := dot(step, gradient)
-		moved := false
-		for t := 1.0; t > 1e-10 && !moved; t /= 2 {
+		converged = negligible(slope, value) // and this step is the last
+		next, t := math.Inf(1), 2.0
+		for t > minStep && !decreases(value, next, t*slope) {
+			t /= 2
 			for i := range at {
 				at[i] = theta[i] - t*step[i]
 			}
-			next, err := evaluate()
-			if err != nil {
+			if next, err = evaluate(); err != nil {
 				return iterations, false, err
 			}
-			if moved = decreases(value, next, t*slope); moved {
-				value = next
-			}
 		}
-		if !moved { // as low as floating point can tell
-			return iterations, true, nil
+		if t <= minStep {
+			return iterations, true, nil // as low as floating point can tell
 		}
+		value = next
 		copy(theta, at)
-		l.options.report(iterations, share(first, largest(total[n*n:n*n+n]), l.tol))
+		l.options.report(iterations, l.share(first, gradient, converged))
 	}
-	return iterations, false, err
+	return iterations, converged, nil
 }
+
+// minStep is the shortest step, as a part of the full one, that is worth a try.
+const minStep = 1e-10
 
 // decreases reports whether the step from a value to the next one is worth taking: Armijo's
 // condition for a predicted decrease, with room for rounding.
 func decreases(value, next, predicted float64) bool {
 	return next <= value-1e-4*predicted+1e-13*math.Abs(value)
 }
+
+// negligible reports whether a decrease is lost in the rounding of the value.
+func negligible(decrease, value float64) bool { return decrease <= 1e-16*math.Abs(value) }
 
 // addNewton adds to sum, in this order, the rows' Hessians, gradients and losses.
 func (l *logistic) addNewton(sum, theta []float64, lo, hi int) {
@@ -180,11 +187,19 @@ func largest(v []float64) float64 {
 	return top
 }
 
-// share guesses how much of the way from the first gradient down to the tolerance is done, on a
-// logarithmic scale.
-func share(first, now, tol float64) float64 {
-	if now <= tol || first <= tol {
+// share guesses how much of the way to the optimum is done.
+func (l *logistic) share(first float64, gradient []float64, converged bool) float64 {
+	if converged {
 		return 1
 	}
-	return min(max(math.Log(first/now)/math.Log(first/tol), 0), 1)
+	return share(first, largest(gradient), l.params.Tol)
+}
+
+// share returns how much of the way from the first value down to the goal is done, on a
+// logarithmic scale.
+func share(first, now, goal float64) float64 {
+	if now <= goal || first <= goal {
+		return 1
+	}
+	return min(max(math.Log(first/now)/math.Log(first/goal), 0), 1)
 }
