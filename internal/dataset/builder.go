@@ -88,13 +88,24 @@ func (b *builder) split(hashes []uint64) error {
 	}
 	if len(b.trainRows) == 0 {
 		return b.errorf("no training rows: all %d rows are in the holdout", len(b.holdoutRows)).
-			WithHint("more rows or a smaller data.split.holdout are needed")
+			WithHint("%s", moreRows(b.source.Split, "smaller"))
 	}
 	if len(b.holdoutRows) == 0 {
 		return b.errorf("no holdout rows: all %d rows are training rows", len(b.trainRows)).
-			WithHint("more rows or a larger data.split.holdout are needed")
+			WithHint("%s", moreRows(b.source.Split, "larger"))
 	}
 	return nil
+}
+
+// moreRows says what to do about a part that is too small.
+func moreRows(split bakeoff.Split, size string) string {
+	switch split.By {
+	case bakeoff.SplitByColumn:
+		return fmt.Sprintf("mark other rows in column %q, or choose another way to split", split.Column)
+	case bakeoff.SplitByTime:
+		return fmt.Sprintf("more rows or a %s data.split.holdout are needed, or another way to split", size)
+	}
+	return fmt.Sprintf("more rows, a %s data.split.holdout or another data.split.seed are needed", size)
 }
 
 func (b *builder) count() bakeoff.Rows {
@@ -204,11 +215,11 @@ func (b *builder) classes(f *framed) ([]string, error) {
 	}
 	if len(classes) < 2 {
 		return nil, b.errorf("target %q: all %d training rows are of one class, %q", b.source.Target, f.train.Table.Rows, classes[0]).
-			WithHint("more rows, a smaller data.split.holdout or another data.split.seed are needed")
+			WithHint("%s", moreRows(b.source.Split, "smaller"))
 	}
 	if judged < 2 {
 		return nil, b.errorf("target %q: all %d holdout rows are of one class", b.source.Target, f.holdout.Table.Rows).
-			WithHint("more rows, a larger data.split.holdout or another data.split.seed are needed")
+			WithHint("%s", moreRows(b.source.Split, "larger"))
 	}
 	if rows > 0 {
 		b.note(fmt.Sprintf("%d holdout rows are of a class that no training row has (%s): every contestant gets them wrong", rows, quoted(unseen)))

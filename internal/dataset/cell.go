@@ -9,7 +9,7 @@ import (
 	"github.com/bakeoffhq/bakeoff"
 )
 
-// maxInteger is the largest integer below which a float64 holds every integer.
+// maxInteger is the integer below which a float64 holds every one.
 const maxInteger = 1 << 53
 
 // missingTexts are the user's texts for a missing value, beside the built-in ones.
@@ -104,7 +104,7 @@ func parseBoolean(cell string) (float64, bool) {
 // inferInteger refuses leading zeros: 02134 is a code, which loses its meaning as a number.
 func inferInteger(cell string) (float64, bool) {
 	v, form, ok := parseNumber(cell)
-	return v, ok && form.integer && !form.zeros && math.Abs(v) <= maxInteger
+	return v, ok && form.integer && !form.zeros && math.Abs(v) < maxInteger
 }
 
 func inferNumber(cell string) (float64, bool) {
@@ -120,7 +120,7 @@ func parseFinite(cell string) (float64, bool) {
 // parseInteger also takes a number like 3.0 or 1e5.
 func parseInteger(cell string) (float64, bool) {
 	v, _, ok := parseNumber(cell)
-	return v, ok && (math.IsInf(v, 0) || v == math.Trunc(v) && math.Abs(v) <= maxInteger)
+	return v, ok && (math.IsInf(v, 0) || v == math.Trunc(v) && math.Abs(v) < maxInteger)
 }
 
 // numberForm says how a number was written.

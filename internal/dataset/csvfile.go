@@ -103,7 +103,8 @@ func (f *csvFile) readHeader() error {
 		return f.readError(err)
 	}
 	if len(cells) > maxColumns {
-		return f.errorf(f.line(), "the header has %d columns, at most %d are possible", len(cells), maxColumns)
+		return f.errorf(f.line(), "the header has %d columns, at most %d are possible", len(cells), maxColumns).
+			WithHint("leave out columns that say nothing about the target")
 	}
 	f.header = make([]string, len(cells))
 	seen := make(map[string]int, len(cells))

@@ -133,7 +133,7 @@ func valueOf(kind bakeoff.Kind, value any) (float64, bool) {
 	if !ok || math.IsNaN(v) || math.IsInf(v, 0) {
 		return 0, false
 	}
-	if kind == bakeoff.KindInteger && (v != math.Trunc(v) || math.Abs(v) > maxInteger) {
+	if kind == bakeoff.KindInteger && (v != math.Trunc(v) || math.Abs(v) >= maxInteger) {
 		return 0, false
 	}
 	return v + 0, true

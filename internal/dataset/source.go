@@ -145,18 +145,19 @@ func unknownColumn(path, field, column string, header []string) error {
 
 // checkRoles refuses a column that is asked to be two things at once.
 func checkRoles(s Source, path string) error {
-	what := ""
+	what, field := "", ""
 	switch {
 	case slices.Contains(s.Ignore, s.Target):
-		what = "ignored"
+		what, field = "ignored", "ignore"
 	case s.Target == s.Key:
-		what = "the key"
+		what, field = "the key", "key"
 	case s.Target == s.Split.Column:
-		what = "the column of the split"
+		what, field = "the column of the split", "split.column"
 	default:
 		return nil
 	}
-	return bakeoff.Errorf(bakeoff.CodeInvalid, "%s: column %q cannot be both the target and %s", path, s.Target, what)
+	return bakeoff.Errorf(bakeoff.CodeInvalid, "%s: column %q cannot be both the target and %s", path, s.Target, what).
+		WithHint("change data.target or data.%s", field)
 }
 
 // featureNames returns the columns to learn from, in file order. A column that says on which side a

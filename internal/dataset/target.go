@@ -33,20 +33,16 @@ func (g *target) missing(row int) bool {
 
 // readTarget reads the target and checks it against the stated task, or infers the task.
 func readTarget(t *rawTable, s Source, missing missingTexts) (*target, error) {
-	stated := s.Columns[s.Target]
-	if s.Task == bakeoff.Regression && stated == "" {
-		stated = bakeoff.KindNumber
-	}
-	column, err := t.typed(s.Target, stated, missing)
+	column, err := t.targetColumn(s, missing)
 	if err != nil {
-		return nil, targetError(err, s)
+		return nil, err
 	}
 	distinct := distinctValues(&column.Column)
 	switch {
 	case distinct == 0:
-		return nil, t.targetErrorf(s, "no row has a value")
+		return nil, t.targetErrorf(s, "no row has a value").WithHint("a target needs at least two values")
 	case distinct == 1:
-		return nil, t.targetErrorf(s, "every row has the same value").WithHint("a target needs at least two values")
+		return nil, t.targetErrorf(s, "every row that has a value has the same one").WithHint("a target needs at least two values")
 	case isRegression(&column.Column, s.Task, distinct):
 		return regressionTarget(t, s, column)
 	case distinct > maxClasses:
@@ -62,13 +58,21 @@ func readTarget(t *rawTable, s Source, missing missingTexts) (*target, error) {
 	return classTarget(column, s.Task), nil
 }
 
-// targetError says about a cell of a regression target what is special to it.
-func targetError(err error, s Source) error {
-	e, ok := err.(*bakeoff.Error)
-	if !ok || s.Task != bakeoff.Regression {
-		return err
+// targetColumn reads the target as its kind is stated, for regression as numbers, or as inferred.
+func (t *rawTable) targetColumn(s Source, missing missingTexts) (typedColumn, error) {
+	stated := s.Columns[s.Target]
+	if s.Task != bakeoff.Regression || stated != "" {
+		return t.typed(s.Target, stated, missing)
 	}
-	return e.WithHint("a regression target holds numbers alone: correct the cell, add its text to data.missing, or leave task out")
+	cells := t.columns[s.Target].cells()
+	c := typedColumn{Column: Column{Name: s.Target, Kind: bakeoff.KindNumber, Numbers: make([]float64, len(cells))}}
+	notFinite, bad := parseCells(c.Numbers, cells, reading(bakeoff.KindNumber), missing)
+	if bad >= 0 {
+		return c, t.errorf(bad, "column %q: %s, but a regression target holds numbers alone", s.Target, shown(cells[bad])).
+			WithHint("correct the cell, add its text to data.missing, or leave task out")
+	}
+	c.notFinite = notFinite
+	return c, nil
 }
 
 func (t *rawTable) targetErrorf(s Source, format string, args ...any) *bakeoff.Error {
@@ -89,7 +93,8 @@ func isRegression(c *Column, task bakeoff.LearningTask, distinct int) bool {
 
 func regressionTarget(t *rawTable, s Source, c typedColumn) (*target, error) {
 	if c.Kind != bakeoff.KindInteger && c.Kind != bakeoff.KindNumber {
-		return nil, t.targetErrorf(s, "a regression target holds numbers, but the column is stated to be %s", c.Kind)
+		return nil, t.targetErrorf(s, "a regression target holds numbers, but the column is stated to be %s", c.Kind).
+			WithHint("leave task or data.columns.%s out", s.Target)
 	}
 	return &target{column: c, values: c.Numbers, task: bakeoff.Regression}, nil
 }
