@@ -12,8 +12,8 @@ import (
 )
 
 // oneLine makes s fit for a line of a message: white space and control characters become single
-// spaces, and the characters that turn the direction of writing, with which a name could disguise
-// what follows it, are dropped.
+// spaces; escape sequences and the characters that turn the direction of writing, with which a name
+// could disguise what follows it, are dropped.
 func oneLine(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
@@ -23,7 +23,7 @@ func oneLine(s string) string {
 			return ' '
 		}
 		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
+	}, ansi.Strip(strings.ToValidUTF8(s, "\uFFFD")))
 	return strings.Join(strings.Fields(s), " ")
 }
 
@@ -123,6 +123,8 @@ func value(v float64) string {
 		return strconv.FormatFloat(v, 'g', 4, 64)
 	case a >= 100:
 		return strconv.FormatFloat(v, 'f', 1, 64)
+	case a >= 10:
+		return strconv.FormatFloat(v, 'f', 2, 64)
 	}
 	return strconv.FormatFloat(v, 'f', 4, 64)
 }
