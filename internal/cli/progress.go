@@ -1,0 +1,171 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/bakeoffhq/bakeoff"
+)
+
+// The ways to show progress.
+const (
+	progressTTY   = "tty"   // a live block of bars on a terminal
+	progressPlain = "plain" // one line a change
+	progressNone  = "none"
+)
+
+// progressMode returns the way to show progress on w: live only on a terminal that says its size
+// and understands escape sequences, and where nobody is recording (CI).
+func progressMode(w *os.File, getenv func(string) string) string {
+	if getenv("CI") != "" || getenv("TERM") == "dumb" || !term.IsTerminal(int(w.Fd())) {
+		return progressPlain
+	}
+	if width, height, err := term.GetSize(int(w.Fd())); err != nil || width == 0 || height == 0 {
+		return progressPlain // some pseudo-terminals have no size, and a block drawn there is not seen
+	}
+	return progressTTY
+}
+
+// utf8Locale reports whether the terminal shows more than ASCII, by the first of the locale's
+// variables that is set (POSIX, 8.2 Internationalization Variables).
+func utf8Locale(getenv func(string) string) bool {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if v := strings.ToLower(getenv(name)); v != "" {
+			return strings.Contains(v, "utf-8") || strings.Contains(v, "utf8")
+		}
+	}
+	return runtime.GOOS == "windows" || runtime.GOOS == "darwin" // where none is set as a rule
+}
+
+// progress shows the events of one run while it goes on. Its methods are for one goroutine. It
+// never reads from the terminal and leaves its modes and its signals alone, so that Ctrl-C stays
+// with whoever runs the command.
+type progress struct {
+	board board
+	live  *live     // progressTTY
+	plain io.Writer // progressPlain
+	zone  *time.Location
+	beat  time.Time // of the last heartbeat line
+}
+
+// newProgress returns a progress that shows on w, in the mode, one line for each of the
+// candidates. Close ends it.
+func newProgress(w io.Writer, mode string, candidates []string) *progress {
+	p := &progress{board: newBoard(candidates), zone: time.Local}
+	switch mode {
+	case progressTTY:
+		p.live = startLive(w, p.board, look{utf8: utf8Locale(os.Getenv), color: true})
+	case progressPlain:
+		p.plain = w
+	}
+	return p
+}
+
+// Event shows an event.
+func (p *progress) Event(e bakeoff.Event) {
+	switch {
+	case p.live != nil:
+		p.live.send(e)
+	case p.plain != nil:
+		p.board.apply(e)
+		p.line(e)
+	}
+}
+
+// Write shows text, such as a log record, above the live block, or as it is. It never fails.
+func (p *progress) Write(text []byte) (int, error) {
+	switch {
+	case p.live != nil:
+		p.live.above(strings.TrimSuffix(string(text), "\n"))
+	case p.plain != nil:
+		return p.plain.Write(text)
+	}
+	return len(text), nil
+}
+
+// Close leaves the last state on the screen. What else goes to the same terminal is written after it.
+func (p *progress) Close() {
+	if p.live != nil {
+		p.live.close()
+	}
+}
+
+const heartbeat = 15 * time.Second
+
+// line writes an event as one line of a time and key=value pairs; of events that tell of progress
+// only one in a heartbeat.
+func (p *progress) line(e bakeoff.Event) {
+	if p.beat.IsZero() {
+		p.beat = e.Time
+	}
+	var pairs []string
+	switch e.Kind {
+	case bakeoff.EventPhase:
+		pairs = []string{"phase", e.Message}
+	case bakeoff.EventStarted:
+		pairs = []string{"candidate", e.Candidate, "state", "started"}
+	case bakeoff.EventBuilt:
+		pairs = []string{"candidate", e.Candidate, "state", "built", "took", p.took(e)}
+	case bakeoff.EventFailed:
+		pairs = []string{"candidate", e.Candidate, "state", "failed", "took", p.took(e), "reason", visible(e.Message)}
+	case bakeoff.EventVerdict:
+		pairs = []string{"state", "ended", "reason", visible(e.Message)}
+	case bakeoff.EventProgress:
+		if e.Time.Sub(p.beat) < heartbeat {
+			return
+		}
+		p.beat = e.Time
+		pairs = p.pulse(e.Time)
+	}
+	_, _ = fmt.Fprintln(p.plain, e.Time.In(p.zone).Format(time.TimeOnly), keyValues(append([]string{"run", e.Run}, pairs...)))
+}
+
+// pulse says how far the candidates are that are being built, and for how long that goes on.
+func (p *progress) pulse(now time.Time) []string {
+	var pairs []string
+	var first time.Time
+	for _, b := range p.board.bars {
+		if b.state != barBuilding {
+			continue
+		}
+		pairs = append(pairs, visible(b.name), percent(b.fraction))
+		if first.IsZero() || b.started.Before(first) {
+			first = b.started
+		}
+	}
+	return append(pairs, "elapsed", briefly(now.Sub(first)))
+}
+
+// took returns how long the candidate of an event was built, "" if its start was not seen.
+func (p *progress) took(e bakeoff.Event) string {
+	for _, b := range p.board.bars {
+		if b.name == e.Candidate && !b.started.IsZero() {
+			return briefly(b.ended.Sub(b.started))
+		}
+	}
+	return ""
+}
+
+// keyValues joins keys and values as key=value, quoting what a reader could split; pairs without
+// a value are left out.
+func keyValues(pairs []string) string {
+	var parts []string
+	for i := 0; i+1 < len(pairs); i += 2 {
+		v := pairs[i+1]
+		if v == "" {
+			continue
+		}
+		if quoted := strconv.Quote(v); strings.ContainsAny(v, " =") || len(quoted) != len(v)+2 {
+			v = quoted
+		}
+		parts = append(parts, pairs[i]+"="+v)
+	}
+	return strings.Join(parts, " ")
+}

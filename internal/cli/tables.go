@@ -1,0 +1,302 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"charm.land/lipgloss/v2"
+
+	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/metric"
+)
+
+// writeLeaderboard writes a run's leaderboard, its rows, its notes and, last, its verdict. Width is
+// the terminal's, in cells: columns that find no room are left out and named. With width 0, for
+// pipes, everything is shown in full.
+func writeLeaderboard(w io.Writer, r bakeoff.Report, width int, color bool) {
+	if len(r.Leaderboard) > 0 {
+		t := leaderboardTable(&r)
+		if dropped := t.write(w, width, color); len(dropped) > 0 {
+			writeNarrow(w, dropped)
+		}
+		_, _ = fmt.Fprintln(w)
+	}
+	if r.Rows != nil {
+		_, _ = fmt.Fprintln(w, "Rows: "+rowsInWords(r.Rows))
+	}
+	for _, note := range r.Notes {
+		_, _ = fmt.Fprintln(w, "Note: "+visible(note))
+	}
+	sentence := verdictInWords(&r)
+	if color {
+		word, rest, _ := strings.Cut(sentence, ":")
+		sentence = verdictStyle(r.Verdict).Render(word) + ":" + rest
+	}
+	_, _ = fmt.Fprintln(w, sentence)
+	if r.Verdict == bakeoff.Promoted && r.Previous != nil {
+		_, _ = fmt.Fprintln(w, "Undo: bakeoff rollback "+visible(r.Pipeline))
+	}
+}
+
+// writeNarrow names the columns that found no room.
+func writeNarrow(w io.Writer, dropped []string) {
+	_, _ = fmt.Fprintf(w, "(not shown here: %s; a wider terminal or --json has them)\n", strings.ToLower(strings.Join(dropped, ", ")))
+}
+
+func verdictStyle(v bakeoff.Verdict) lipgloss.Style {
+	switch v {
+	case bakeoff.Promoted:
+		return goodStyle
+	case bakeoff.Failed:
+		return badStyle
+	}
+	return neutralStyle
+}
+
+// verdictInWords is the verdict, what is live now, and the reason.
+func verdictInWords(r *bakeoff.Report) string {
+	parts := []string{liveInWords(r), visible(r.Reason)}
+	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
+	return string(r.Verdict) + ": " + strings.Join(parts, "; ")
+}
+
+// liveInWords says what the verdict did to the champion.
+func liveInWords(r *bakeoff.Report) string {
+	switch c := r.Champion; {
+	case r.Verdict == bakeoff.Promoted && c != nil && r.Previous != nil:
+		return fmt.Sprintf("%s is now %s v%d, in place of v%d (%s)", visible(c.Candidate), visible(c.Model), c.Version,
+			r.Previous.Version, visible(r.Previous.Candidate))
+	case r.Verdict == bakeoff.Promoted && c != nil:
+		return fmt.Sprintf("%s is now %s v%d", visible(c.Candidate), visible(c.Model), c.Version)
+	case c != nil:
+		return fmt.Sprintf("%s v%d (%s) stays", visible(c.Model), c.Version, visible(c.Candidate))
+	}
+	return "there is no champion yet"
+}
+
+// leaderboardTable lays out the contestants: the ranked ones in order, then those that failed.
+func leaderboardTable(r *bakeoff.Report) table {
+	old, judged := contestant(r, func(row *bakeoff.LeaderboardRow) bool { return row.Role == bakeoff.RoleChampion })
+	others := otherMetrics(r)
+	t := table{columns: []column{{title: "RANK"}, {title: "CANDIDATE"}, {title: "ROLE"}}}
+	if r.Metric != "" {
+		t.columns = append(t.columns, column{title: strings.ToUpper(visible(r.Metric)), right: true}, column{title: "INTERVAL", drop: 2})
+	}
+	if judged {
+		t.columns = append(t.columns, column{title: "GAIN", right: true})
+	}
+	for i, name := range others {
+		t.columns = append(t.columns, column{title: strings.ToUpper(visible(name)), right: true, drop: 5 + i})
+	}
+	t.columns = append(t.columns, column{title: "SIZE", right: true, drop: 4}, column{title: "SECONDS", right: true, drop: 3})
+	for _, c := range r.Leaderboard {
+		if c.Rank == nil {
+			t.rows = append(t.rows, unrankedRow(&c))
+			continue
+		}
+		cells := []string{fmt.Sprint(*c.Rank), visible(c.Candidate), roleInWords(&c)}
+		if r.Metric != "" {
+			cells = append(cells, metricCell(c.Metrics, r.Metric), intervalCell(c.Interval, r.Metric))
+		}
+		if judged {
+			cells = append(cells, gainCell(r.Metric, &c, old))
+		}
+		for _, name := range others {
+			cells = append(cells, metricCell(c.Metrics, name))
+		}
+		t.rows = append(t.rows, row{cells: append(cells, sizeCell(c.Bytes), secondsCell(c.Seconds))})
+	}
+	return t
+}
+
+// unrankedRow is a contestant that was not judged, with the reason for it.
+func unrankedRow(c *bakeoff.LeaderboardRow) row {
+	r := row{cells: []string{"-", visible(c.Candidate), roleInWords(c)}, rest: visible(c.Reason)}
+	if c.State == bakeoff.TrialFailed {
+		r.cells[0], r.style = "✗", badStyle
+	}
+	return r
+}
+
+func roleInWords(c *bakeoff.LeaderboardRow) string {
+	if c.Role == bakeoff.RoleChampion && c.Version > 0 {
+		return fmt.Sprintf("%s v%d", c.Role, c.Version)
+	}
+	return string(c.Role)
+}
+
+// contestant returns the first row that matches and has a value of the objective metric.
+func contestant(r *bakeoff.Report, match func(*bakeoff.LeaderboardRow) bool) (*bakeoff.LeaderboardRow, bool) {
+	for i := range r.Leaderboard {
+		row := &r.Leaderboard[i]
+		if _, ok := row.Metrics[r.Metric]; ok && match(row) {
+			return row, true
+		}
+	}
+	return nil, false
+}
+
+// otherMetrics returns the names of the metrics beside the objective, sorted.
+func otherMetrics(r *bakeoff.Report) []string {
+	var names []string
+	for _, row := range r.Leaderboard {
+		for name := range row.Metrics {
+			if name != r.Metric && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// gain returns by how much a is better than b in the direction of the metric.
+func gain(name string, a, b float64) float64 {
+	if m, ok := metric.Lookup(name); ok && !m.HigherIsBetter() {
+		return b - a
+	}
+	return a - b
+}
+
+func gainCell(name string, c, champion *bakeoff.LeaderboardRow) string {
+	v, ok := c.Metrics[name]
+	if !ok || c.Role != bakeoff.RoleChallenger {
+		return "-"
+	}
+	return formatSigned(gain(name, v, champion.Metrics[name]))
+}
+
+func metricCell(metrics map[string]float64, name string) string {
+	if v, ok := metrics[name]; ok {
+		return formatValue(v)
+	}
+	return "-"
+}
+
+func intervalCell(intervals map[string][2]float64, name string) string {
+	if v, ok := intervals[name]; ok {
+		return fmt.Sprintf("[%s, %s]", formatValue(v[0]), formatValue(v[1]))
+	}
+	return "-"
+}
+
+func sizeCell(n int64) string {
+	if n == 0 {
+		return "-"
+	}
+	return formatBytes(n)
+}
+
+func secondsCell(s float64) string {
+	if s == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f", s)
+}
+
+// writeHistory writes one line a run, in the order given, with times in the machine's zone.
+func writeHistory(w io.Writer, rs []bakeoff.Report, width int, color bool) {
+	writeHistoryIn(w, rs, width, color, time.Local)
+}
+
+func writeHistoryIn(w io.Writer, rs []bakeoff.Report, width int, color bool, zone *time.Location) {
+	t := table{columns: []column{{title: "WHEN"}, {title: "RUN", drop: 2}, {title: "VERDICT"}, {title: "CHAMPION"},
+		{title: "METRIC", drop: 1}, {title: "REASON", least: 20}}}
+	for _, r := range rs {
+		version, value := "-", "-"
+		if c := r.Champion; c != nil {
+			version = fmt.Sprintf("v%d %s", c.Version, visible(c.Candidate))
+		}
+		if v, ok := championValue(&r); ok {
+			value = visible(r.Metric) + " " + formatValue(v)
+		}
+		line := row{cells: []string{moment(r.Created, zone), visible(r.Run), string(r.Verdict), version, value, visible(r.Reason)}}
+		if r.Verdict == bakeoff.Failed {
+			line.style = badStyle
+		}
+		t.rows = append(t.rows, line)
+	}
+	if dropped := t.write(w, width, color); len(dropped) > 0 {
+		writeNarrow(w, dropped)
+	}
+}
+
+// championValue returns the objective metric of the version that was live after the run.
+func championValue(r *bakeoff.Report) (float64, bool) {
+	role, name := bakeoff.RoleChampion, ""
+	if r.Verdict == bakeoff.Promoted && r.Champion != nil {
+		role, name = bakeoff.RoleChallenger, r.Champion.Candidate
+	}
+	row, ok := contestant(r, func(row *bakeoff.LeaderboardRow) bool {
+		return row.Role == role && (name == "" || row.Candidate == name)
+	})
+	if !ok {
+		return 0, false
+	}
+	return row.Metrics[r.Metric], true
+}
+
+// moment formats a time to the minute, with its offset from UTC: abbreviations of zones are ambiguous.
+func moment(t time.Time, zone *time.Location) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.In(zone).Format("2006-01-02 15:04 -07:00")
+}
+
+// writeModels writes one line a version, the newest of each model first, with times in the
+// machine's zone.
+func writeModels(w io.Writer, vs []bakeoff.Version, aliases []bakeoff.Alias, width int, color bool) {
+	writeModelsIn(w, vs, aliases, width, color, time.Local)
+}
+
+func writeModelsIn(w io.Writer, vs []bakeoff.Version, aliases []bakeoff.Alias, width int, color bool, zone *time.Location) {
+	t := table{columns: []column{{title: "MODEL"}, {title: "VERSION"}, {title: "ALIASES"}, {title: "CANDIDATE"}, {title: "CREATED"},
+		{title: "SIZE", right: true, drop: 1}, {title: "ARTIFACT", drop: 3}, {title: "RUN", drop: 2}, {title: "METRICS", least: 16}}}
+	vs = slices.SortedFunc(slices.Values(vs), func(a, b bakeoff.Version) int {
+		return cmp.Or(strings.Compare(a.Model, b.Model), b.Version-a.Version)
+	})
+	for _, v := range vs {
+		artifact := string(v.Artifact)
+		if width > 0 {
+			artifact = v.Artifact.Short()
+		}
+		names := aliasesOf(v, aliases)
+		line := row{cells: []string{visible(v.Model), fmt.Sprintf("v%d", v.Version), cmp.Or(strings.Join(names, ", "), "-"),
+			visible(v.Candidate), moment(v.Created, zone), sizeCell(v.Bytes), visible(artifact), visible(v.Lineage.Run),
+			metricsInWords(v.Lineage.Metrics)}}
+		if slices.Contains(names, bakeoff.AliasChampion) {
+			line.style = goodStyle
+		}
+		t.rows = append(t.rows, line)
+	}
+	if dropped := t.write(w, width, color); len(dropped) > 0 {
+		writeNarrow(w, dropped)
+	}
+}
+
+// aliasesOf returns the names that point to a version, sorted.
+func aliasesOf(v bakeoff.Version, aliases []bakeoff.Alias) []string {
+	var names []string
+	for _, a := range aliases {
+		if a.Model == v.Model && a.Version == v.Version {
+			names = append(names, visible(a.Name))
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// metricsInWords lists metrics by name.
+func metricsInWords(metrics map[string]float64) string {
+	var parts []string
+	for name, v := range metrics {
+		parts = append(parts, visible(name)+" "+formatValue(v))
+	}
+	slices.Sort(parts)
+	return cmp.Or(strings.Join(parts, ", "), "-")
+}

@@ -1,0 +1,242 @@
+package cli
+
+import (
+	"bytes"
+	"flag"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bakeoffhq/bakeoff"
+)
+
+var updateGolden = flag.Bool("update", false, "write the golden files of tables and progress")
+
+// checkGolden compares got with a file of testdata.
+func checkGolden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".golden")
+	if *updateGolden {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", path, diff)
+	}
+}
+
+var (
+	seoul = time.FixedZone("KST", 9*3600)
+	night = time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC)
+)
+
+func contender(rank int, name string, role bakeoff.Role, auc, accuracy float64) bakeoff.LeaderboardRow {
+	return bakeoff.LeaderboardRow{
+		Rank: &rank, Candidate: name, Role: role, State: bakeoff.TrialBuilt, Bytes: 1_234_567, Seconds: 0.42,
+		Metrics:  map[string]float64{"roc_auc": auc, "accuracy": accuracy, "log_loss": 0.4123},
+		Interval: map[string][2]float64{"roc_auc": {auc - 0.02, auc + 0.02}},
+	}
+}
+
+func defending(rank int, name string, version int, auc float64) bakeoff.LeaderboardRow {
+	row := contender(rank, name, bakeoff.RoleChampion, auc, 0.79)
+	row.Version, row.Seconds = version, 0
+	return row
+}
+
+func broken(name, reason string) bakeoff.LeaderboardRow {
+	return bakeoff.LeaderboardRow{Candidate: name, Role: bakeoff.RoleChallenger, State: bakeoff.TrialFailed, Reason: reason}
+}
+
+func baselineRow(rank int) bakeoff.LeaderboardRow {
+	row := contender(rank, bakeoff.BaselineName, bakeoff.RoleBaseline, 0.5, 0.73)
+	row.Bytes, row.Seconds, row.Interval = 0, 0, nil
+	return row
+}
+
+func report(verdict bakeoff.Verdict, reason string, board ...bakeoff.LeaderboardRow) bakeoff.Report {
+	return bakeoff.Report{
+		Run: "churn-20261122T200000Z", Pipeline: "churn", Verdict: verdict, Reason: reason, Metric: "roc_auc",
+		Created: night, Ended: night.Add(3 * time.Second), Seconds: 2.1,
+		Rows:        &bakeoff.Rows{Train: 5631, Holdout: 1400, SetAside: 12, MissingTarget: 11, SeenByChampion: 1},
+		Leaderboard: board,
+	}
+}
+
+func version(n int, candidate string) *bakeoff.ChampionRef {
+	return &bakeoff.ChampionRef{Model: "churn", Version: n, Candidate: candidate}
+}
+
+// reports are runs that ended in each way there is.
+func reports() map[string]bakeoff.Report {
+	promoted := report(bakeoff.Promoted, "boosting is ahead of v16 by 0.81 pt of roc_auc (0.8512 against 0.8431)",
+		contender(1, "boosting", bakeoff.RoleChallenger, 0.8512, 0.8012), defending(2, "forest", 16, 0.8431),
+		contender(3, "logistic", bakeoff.RoleChallenger, 0.8312, 0.7912), baselineRow(4),
+		broken("impatient", "time limit: stopped after 1ms, before the first tree was done; give it more time with limits"))
+	promoted.Champion, promoted.Previous = version(17, "boosting"), version(16, "forest")
+	promoted.Notes = []string{"column phone_service is constant"}
+	promoted.Leaderboard[2].Unseen = 3
+
+	first := report(bakeoff.Promoted, "first champion: boosting has roc_auc 0.8512 and beats the baseline's 0.5000",
+		contender(1, "boosting", bakeoff.RoleChallenger, 0.8512, 0.8012), baselineRow(2))
+	first.Champion = version(1, "boosting")
+
+	kept := report(bakeoff.Kept, "no challenger is better than v17: the best, forest, has roc_auc 0.8460 against 0.8480",
+		defending(1, "boosting", 17, 0.8480), contender(2, "forest", bakeoff.RoleChallenger, 0.8460, 0.79), baselineRow(3))
+	kept.Champion = version(17, "boosting")
+
+	tie := report(bakeoff.Kept, "no challenger is better than v17",
+		defending(1, "boosting", 17, 0.8480), contender(2, "boosting", bakeoff.RoleChallenger, 0.8480, 0.79))
+	tie.Champion = version(17, "boosting")
+
+	failed := report(bakeoff.Failed, "0 of 1 candidates that are needed were built",
+		broken("forest", "exit code 1: \x1b[31mout of\r\n paper\x07"), broken("boosting", ""))
+	failed.Champion, failed.Rows = version(17, "boosting"), nil
+
+	unranked := defending(1, "boosting", 17, 0.8480)
+	unranked.Rank, unranked.Metrics, unranked.Reason = nil, nil, "its rows cannot be compared: the key column has changed"
+	incomparable := report(bakeoff.Kept, "the champion cannot be compared", unranked,
+		contender(1, "forest", bakeoff.RoleChallenger, 0.8460, 0.79))
+	incomparable.Champion = version(17, "boosting")
+
+	hangul := report(bakeoff.Promoted, "부스팅이 v1보다 낫습니다",
+		contender(1, "부스팅", bakeoff.RoleChallenger, 0.8512, 0.8), defending(2, "forest", 1, 0.84), broken("로지스틱", "시간 초과"))
+	hangul.Champion, hangul.Previous = version(2, "부스팅"), version(1, "forest")
+
+	rmse := report(bakeoff.Promoted, "ridge is ahead of v1", contender(1, "ridge", bakeoff.RoleChallenger, 0, 0), defending(2, "forest", 1, 0))
+	rmse.Metric, rmse.Champion, rmse.Previous = "rmse", version(2, "ridge"), version(1, "forest")
+	for i, v := range []float64{4123.456, 4200.1} {
+		rmse.Leaderboard[i].Metrics = map[string]float64{"rmse": v, "r2": 0.71}
+		rmse.Leaderboard[i].Interval = map[string][2]float64{"rmse": {v - 100, v + 100}}
+	}
+	return map[string]bakeoff.Report{"promoted": promoted, "first": first, "kept": kept, "tie": tie, "failed": failed,
+		"incomparable": incomparable, "hangul": hangul, "rmse": rmse}
+}
+
+func TestLeaderboard(t *testing.T) {
+	for name, r := range reports() {
+		for suffix, width := range map[string]int{"": 0, "-80": 80} {
+			t.Run(name+suffix, func(t *testing.T) {
+				var out bytes.Buffer
+				writeLeaderboard(&out, r, width, false)
+				checkGolden(t, "leaderboard-"+name+suffix, out.Bytes())
+				checkPlain(t, out.String())
+			})
+		}
+	}
+}
+
+func TestWhy(t *testing.T) {
+	for name, r := range reports() {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			writeWhy(&out, r)
+			checkGolden(t, "why-"+name, out.Bytes())
+			checkPlain(t, out.String())
+		})
+	}
+}
+
+func history() []bakeoff.Report {
+	all := reports()
+	rs := []bakeoff.Report{all["failed"], all["kept"], all["promoted"], all["first"], all["hangul"]}
+	for i := range rs {
+		rs[i].Created = night.Add(-time.Duration(i) * 24 * time.Hour)
+	}
+	return rs
+}
+
+func TestHistory(t *testing.T) {
+	for name, width := range map[string]int{"history": 0, "history-80": 80, "history-120": 120} {
+		var out bytes.Buffer
+		writeHistoryIn(&out, history(), width, false, seoul)
+		checkGolden(t, name, out.Bytes())
+		checkPlain(t, out.String())
+		checkWidth(t, out.String(), width)
+	}
+}
+
+func models() ([]bakeoff.Version, []bakeoff.Alias) {
+	var vs []bakeoff.Version
+	for i, candidate := range []string{"forest", "boosting", "부스팅"} {
+		vs = append(vs, bakeoff.Version{
+			Model: "churn", Version: i + 1, Candidate: candidate, Artifact: bakeoff.DigestOf([]byte(candidate)), Bytes: 12_345,
+			Created: night.Add(time.Duration(i) * 24 * time.Hour),
+			Lineage: bakeoff.Lineage{Run: "churn-20261122T200000Z", Metrics: map[string]float64{"roc_auc": 0.84, "accuracy": 0.8}},
+		})
+	}
+	return vs, []bakeoff.Alias{{Model: "churn", Name: "previous", Version: 1}, {Model: "churn", Name: "champion", Version: 2},
+		{Model: "churn", Name: "audited", Version: 2}, {Model: "sales", Name: "champion", Version: 3}}
+}
+
+func TestModels(t *testing.T) {
+	vs, aliases := models()
+	for name, width := range map[string]int{"models": 0, "models-80": 80} {
+		var out bytes.Buffer
+		writeModelsIn(&out, vs, aliases, width, false, seoul)
+		checkGolden(t, name, out.Bytes())
+		checkPlain(t, out.String())
+		checkWidth(t, out.String(), width)
+	}
+}
+
+// Colour changes how a table looks, never what it says.
+func TestColourOnlyAddsStyle(t *testing.T) {
+	vs, aliases := models()
+	for name, write := range map[string]func(w io.Writer, color bool){
+		"leaderboard": func(w io.Writer, color bool) { writeLeaderboard(w, reports()["promoted"], 80, color) },
+		"history":     func(w io.Writer, color bool) { writeHistory(w, history(), 80, color) },
+		"models":      func(w io.Writer, color bool) { writeModels(w, vs, aliases, 80, color) },
+	} {
+		var plain, colored bytes.Buffer
+		write(&plain, false)
+		write(&colored, true)
+		if !strings.Contains(colored.String(), "\x1b[") {
+			t.Errorf("%s: no colour", name)
+		}
+		if diff := cmp.Diff(plain.String(), ansi.Strip(colored.String())); diff != "" {
+			t.Errorf("%s (-plain +coloured):\n%s", name, diff)
+		}
+	}
+}
+
+func TestFormatBytes(t *testing.T) {
+	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1.0 kB", 999_949: "999.9 kB", 999_950: "1.0 MB",
+		1_234_567: "1.2 MB", 5e9: "5.0 GB", 9e18: "9000000.0 TB"} {
+		if got := formatBytes(n); got != want {
+			t.Errorf("formatBytes(%d) = %q, want %q", n, got, want)
+		}
+	}
+}
+
+// checkPlain fails the test if out could move a cursor.
+func checkPlain(t *testing.T, out string) {
+	t.Helper()
+	if i := strings.IndexFunc(out, func(r rune) bool { return r != '\n' && (r < ' ' || r == 0x7f) }); i >= 0 {
+		t.Errorf("control character %q in the output", out[i])
+	}
+}
+
+// checkWidth fails the test if a line of a table is wider than the terminal; notes below it wrap.
+func checkWidth(t *testing.T, out string, width int) {
+	t.Helper()
+	for line := range strings.Lines(out) {
+		if w := ansi.StringWidth(strings.TrimSuffix(line, "\n")); width > 0 && w > width && !strings.HasPrefix(line, "(") {
+			t.Errorf("%d cells wide: %s", w, line)
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/bakeoffhq/bakeoff"
+)
+
+// writeWhy writes in sentences why a run ended as it did: what is live, what decided, by how much,
+// what would have changed it, who was not judged, and which rows did not count.
+func writeWhy(w io.Writer, r bakeoff.Report) {
+	_, _ = fmt.Fprintf(w, "%s: %s. %s.\n", visible(r.Run), r.Verdict, capital(liveInWords(&r)))
+	if reason := visible(r.Reason); reason != "" {
+		_, _ = fmt.Fprintln(w, sentence(reason))
+	}
+	paragraphs := [][]string{comparison(&r), absences(&r), rowSentences(&r)}
+	for _, lines := range paragraphs {
+		if len(lines) == 0 {
+			continue
+		}
+		_, _ = fmt.Fprintln(w)
+		for _, line := range lines {
+			_, _ = fmt.Fprintln(w, line)
+		}
+	}
+}
+
+// sentence gives s a capital letter and a full stop.
+func sentence(s string) string {
+	s = capital(s)
+	if last := s[len(s)-1]; last != '.' && last != '!' && last != '?' {
+		s += "."
+	}
+	return s
+}
+
+// capital makes the first letter of an English sentence a capital. A name that a sentence begins
+// with stays as it is: only words of ours are changed.
+func capital(s string) string {
+	for _, word := range []string{"there ", "the ", "no ", "first ", "held ", "column "} {
+		if len(s) > len(word) && s[:len(word)] == word {
+			return string(s[0]-'a'+'A') + s[1:]
+		}
+	}
+	return s
+}
+
+// comparison tells who was better than whom, and by how much, on the objective metric.
+func comparison(r *bakeoff.Report) []string {
+	ranked := rankedRows(r)
+	if len(ranked) == 0 {
+		return nil
+	}
+	lines := []string{fmt.Sprintf("All were judged by %s on the same rows:", visible(r.Metric))}
+	best := ranked[0]
+	for _, row := range ranked {
+		line := fmt.Sprintf("  %d. %s has %s", *row.Rank, nameInWords(row), formatValue(row.Metrics[r.Metric]))
+		if bounds, ok := row.Interval[r.Metric]; ok {
+			line += fmt.Sprintf(" (interval %s to %s)", formatValue(bounds[0]), formatValue(bounds[1]))
+		}
+		if lead := gain(r.Metric, best.Metrics[r.Metric], row.Metrics[r.Metric]); lead > 0 {
+			line += fmt.Sprintf(", %s behind %s", formatValue(lead), visible(best.Candidate))
+		}
+		lines = append(lines, line+".")
+	}
+	if flip := flipped(r, ranked); flip != "" {
+		lines = append(lines, flip)
+	}
+	return lines
+}
+
+// rankedRows returns the contestants with a rank and a value of the objective metric, by rank.
+func rankedRows(r *bakeoff.Report) []*bakeoff.LeaderboardRow {
+	var ranked []*bakeoff.LeaderboardRow
+	for i := range r.Leaderboard {
+		row := &r.Leaderboard[i]
+		if _, ok := row.Metrics[r.Metric]; ok && row.Rank != nil {
+			ranked = append(ranked, row)
+		}
+	}
+	slices.SortStableFunc(ranked, func(a, b *bakeoff.LeaderboardRow) int { return cmp.Compare(*a.Rank, *b.Rank) })
+	return ranked
+}
+
+func nameInWords(row *bakeoff.LeaderboardRow) string {
+	switch row.Role {
+	case bakeoff.RoleChampion:
+		return fmt.Sprintf("%s, the champion (v%d),", visible(row.Candidate), row.Version)
+	case bakeoff.RoleBaseline:
+		return "the baseline"
+	}
+	return visible(row.Candidate)
+}
+
+// flipped says what would have changed the verdict, as far as the values alone can tell: the
+// reason tells the rest, such as a margin that was asked for.
+func flipped(r *bakeoff.Report, ranked []*bakeoff.LeaderboardRow) string {
+	var champion *bakeoff.LeaderboardRow
+	var challengers []*bakeoff.LeaderboardRow
+	for _, row := range ranked {
+		switch row.Role {
+		case bakeoff.RoleChampion:
+			champion = row
+		case bakeoff.RoleChallenger:
+			challengers = append(challengers, row)
+		}
+	}
+	if champion == nil || len(challengers) == 0 {
+		return ""
+	}
+	near := challengers[0]
+	for _, row := range challengers {
+		if r.Verdict == bakeoff.Promoted && r.Champion != nil && row.Candidate == r.Champion.Candidate {
+			near = row
+		}
+	}
+	lead := gain(r.Metric, near.Metrics[r.Metric], champion.Metrics[r.Metric])
+	switch {
+	case r.Verdict == bakeoff.Promoted:
+		return fmt.Sprintf("Had %s been %s worse, v%d would have stayed.", visible(near.Candidate), formatValue(lead), champion.Version)
+	case lead < 0:
+		return fmt.Sprintf("%s would have had to be more than %s better.", visible(near.Candidate), formatValue(-lead))
+	case lead == 0:
+		return fmt.Sprintf("%s is exactly as good as the champion, and a tie goes to the champion.", visible(near.Candidate))
+	}
+	return ""
+}
+
+// absences names each contestant that was not judged, and why.
+func absences(r *bakeoff.Report) []string {
+	var lines []string
+	for i := range r.Leaderboard {
+		row := &r.Leaderboard[i]
+		reason := cmp.Or(visible(row.Reason), "no reason is recorded")
+		switch {
+		case row.State == bakeoff.TrialFailed:
+			lines = append(lines, sentence(visible(row.Candidate)+" failed: "+reason))
+		case row.Rank == nil:
+			lines = append(lines, sentence(nameInWords(row)+" was not ranked: "+reason))
+		}
+	}
+	return lines
+}
+
+// rowSentences tells which rows the run had and what is worth knowing about them.
+func rowSentences(r *bakeoff.Report) []string {
+	var lines []string
+	if n := r.Rows; n != nil {
+		lines = append(lines, fmt.Sprintf("%s rows were there to train on and %s in the holdout.", formatCount(n.Train), formatCount(n.Holdout)))
+		if n.SetAside > 0 {
+			lines = append(lines, fmt.Sprintf("%s rows were set aside%s.", formatCount(n.SetAside), setAsideInWords(n)))
+		}
+	}
+	for i := range r.Leaderboard {
+		if row := &r.Leaderboard[i]; row.Unseen > 0 {
+			lines = append(lines, fmt.Sprintf("%s met %s cells of the holdout with a category that training had not seen.",
+				visible(row.Candidate), formatCount(row.Unseen)))
+		}
+	}
+	for _, note := range r.Notes {
+		if note = visible(note); note != "" {
+			lines = append(lines, sentence(note))
+		}
+	}
+	return lines
+}
