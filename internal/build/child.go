@@ -1,0 +1,137 @@
+package build
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/dataset"
+	"github.com/bakeoffhq/bakeoff/internal/learn"
+)
+
+// The variables of the build contract.
+const (
+	envTrain      = "BAKEOFF_TRAIN"
+	envSchema     = "BAKEOFF_SCHEMA"
+	envParams     = "BAKEOFF_PARAMS"
+	envModel      = "BAKEOFF_MODEL"
+	envSeed       = "BAKEOFF_SEED"
+	envThreads    = "BAKEOFF_THREADS"
+	envCheckpoint = "BAKEOFF_CHECKPOINT"
+	envProgress   = "BAKEOFF_PROGRESS"
+)
+
+// ChildCommand is the name of the hidden command under which this program is its own trainer:
+// "bakeoff __build LEARNER" calls TrainChild.
+const ChildCommand = "__build"
+
+// TrainChild trains a built-in learner under the contract that Build describes, reading the
+// variables through env and leaving the model in BAKEOFF_MODEL. BAKEOFF_TRAIN is the snapshot's
+// Parquet file. It is what the child process does; its error is for the child's stderr.
+func TrainChild(ctx context.Context, learner string, env func(string) string) error {
+	request, err := readRequest(ctx, learner, env)
+	if err != nil {
+		return err
+	}
+	progress, err := openProgress(env(envProgress))
+	if err != nil {
+		return err
+	}
+	defer progress.close()
+	request.Progress = progress.tell
+	model, err := learn.Train(ctx, request)
+	if err != nil {
+		return err
+	}
+	return writeModel(model, filepath.Join(env(envModel), learn.FileName))
+}
+
+func readRequest(ctx context.Context, learner string, env func(string) string) (learn.Request, error) {
+	request := learn.Request{Learner: learner}
+	var err error
+	if request.Seed, err = strconv.ParseUint(env(envSeed), 10, 64); err != nil {
+		return request, fmt.Errorf("read %s: %w", envSeed, err)
+	}
+	if request.Threads, err = strconv.Atoi(env(envThreads)); err != nil {
+		return request, fmt.Errorf("read %s: %w", envThreads, err)
+	}
+	if request.Params, err = os.ReadFile(env(envParams)); err != nil {
+		return request, fmt.Errorf("read %s: %w", envParams, err)
+	}
+	schema, err := os.ReadFile(env(envSchema))
+	if err != nil {
+		return request, fmt.Errorf("read %s: %w", envSchema, err)
+	}
+	if err := json.Unmarshal(schema, &request.Schema); err != nil {
+		return request, fmt.Errorf("read %s: %w", envSchema, err)
+	}
+	rows, err := dataset.ReadParquet(ctx, env(envTrain), request.Schema)
+	if err != nil {
+		return request, fmt.Errorf("read %s: %w", envTrain, err)
+	}
+	request.Table, request.Labels = rows.Table, rows.Labels
+	return request, nil
+}
+
+func writeModel(model *learn.Model, path string) (err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return fmt.Errorf("write model: %w", err)
+	}
+	defer func() {
+		if closeErr := f.Close(); err == nil && closeErr != nil {
+			err = fmt.Errorf("write model: %w", closeErr)
+		}
+	}()
+	w := bufio.NewWriter(f)
+	if err := model.Encode(w); err != nil {
+		return fmt.Errorf("write model: %w", err)
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("write model: %w", err)
+	}
+	return nil
+}
+
+// progressPipe is the child's end of the progress descriptor; nothing listens where w is nil.
+type progressPipe struct{ w io.WriteCloser }
+
+// openProgress opens the descriptor of that number; "" for none.
+func openProgress(number string) (progressPipe, error) {
+	if number == "" {
+		return progressPipe{}, nil
+	}
+	fd, err := strconv.Atoi(number)
+	if err != nil || fd < 3 {
+		return progressPipe{}, bakeoff.Errorf(bakeoff.CodeInvalid, "%s is %q, want a descriptor of 3 or more", envProgress, number)
+	}
+	f := os.NewFile(uintptr(fd), "progress")
+	if f == nil {
+		return progressPipe{}, errors.New("the progress descriptor is not open")
+	}
+	return progressPipe{f}, nil
+}
+
+// tell writes one line. Nobody listening is no reason to stop training.
+func (p progressPipe) tell(fraction float64, message string) {
+	if p.w == nil {
+		return
+	}
+	line, err := json.Marshal(report{Progress: &fraction, Message: message})
+	if err == nil {
+		_, _ = p.w.Write(append(line, '\n'))
+	}
+}
+
+func (p progressPipe) close() {
+	if p.w != nil {
+		_ = p.w.Close()
+	}
+}
