@@ -22,7 +22,7 @@ func terminal(t *testing.T, width, height uint16) (person, program *os.File) {
 	if err != nil {
 		t.Skipf("no pseudo-terminals here: %v", err)
 	}
-	t.Cleanup(func() { person.Close() })
+	t.Cleanup(func() { _ = person.Close() })
 	fd := int(person.Fd())
 	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
 		t.Fatal(err)
@@ -35,7 +35,7 @@ func terminal(t *testing.T, width, height uint16) (person, program *os.File) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { program.Close() })
+	t.Cleanup(func() { _ = program.Close() })
 	if err := unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Col: width, Row: height}); err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestLiveProgress(t *testing.T) {
 	fmt.Fprintln(p, "a log record above")
 	p.Close()
 	fmt.Fprintln(tty, "what comes after")
-	tty.Close()
+	_ = tty.Close()
 	<-read
 
 	if diff := cmp.Diff(before, during); diff != "" {
@@ -105,8 +105,10 @@ func TestLiveProgress(t *testing.T) {
 		t.Error("leaves the cursor hidden")
 	}
 	text := ansi.Strip(screen.String())
-	for _, want := range []string{"churn-20261122T200000Z  building", "✓ logistic", "built in 4.0s", "● 부스팅", "tree 20/40",
-		"✗ impatient  failed: time limit: stopped after 1ms = too short", "· forest", "a log record above", "what comes after"} {
+	for _, want := range []string{
+		"churn-20261122T200000Z  building", "✓ logistic", "built in 4.0s", "● 부스팅", "tree 20/40",
+		"✗ impatient  failed: time limit: stopped after 1ms = too short", "· forest", "a log record above", "what comes after",
+	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not on the screen:\n%s", want, text)
 		}

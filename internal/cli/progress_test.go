@@ -17,8 +17,10 @@ import (
 func nightly() []bakeoff.Event {
 	var events []bakeoff.Event
 	at := func(seconds float64, kind bakeoff.EventKind, candidate string, progress float64, message string) {
-		events = append(events, bakeoff.Event{Time: night.Add(time.Duration(seconds * float64(time.Second))),
-			Run: "churn-20261122T200000Z", Kind: kind, Candidate: candidate, Progress: progress, Message: message})
+		events = append(events, bakeoff.Event{
+			Time: night.Add(time.Duration(seconds * float64(time.Second))),
+			Run:  "churn-20261122T200000Z", Kind: kind, Candidate: candidate, Progress: progress, Message: message,
+		})
 	}
 	at(0, bakeoff.EventPhase, "", 0, "snapshot")
 	at(1, bakeoff.EventPhase, "", 0, "build")
@@ -113,7 +115,7 @@ func TestProgressMode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	if got := progressMode(file, func(string) string { return "" }); got != progressPlain {
 		t.Errorf("to a file: %s", got)
 	}

@@ -204,8 +204,14 @@ func writeHistory(w io.Writer, rs []bakeoff.Report, width int, color bool) {
 }
 
 func writeHistoryIn(w io.Writer, rs []bakeoff.Report, width int, color bool, zone *time.Location) {
-	t := table{columns: []column{{title: "WHEN"}, {title: "RUN", drop: 2}, {title: "VERDICT"}, {title: "CHAMPION"},
-		{title: "METRIC", drop: 1}, {title: "REASON", least: 20}}}
+	t := table{columns: []column{
+		{title: "WHEN"},
+		{title: "RUN", drop: 2},
+		{title: "VERDICT"},
+		{title: "CHAMPION"},
+		{title: "METRIC", drop: 1},
+		{title: "REASON", least: 20},
+	}}
 	for _, r := range rs {
 		version, value := "-", "-"
 		if c := r.Champion; c != nil {
@@ -255,8 +261,17 @@ func writeModels(w io.Writer, vs []bakeoff.Version, aliases []bakeoff.Alias, wid
 }
 
 func writeModelsIn(w io.Writer, vs []bakeoff.Version, aliases []bakeoff.Alias, width int, color bool, zone *time.Location) {
-	t := table{columns: []column{{title: "MODEL"}, {title: "VERSION"}, {title: "ALIASES"}, {title: "CANDIDATE"}, {title: "CREATED"},
-		{title: "SIZE", right: true, drop: 1}, {title: "ARTIFACT", drop: 3}, {title: "RUN", drop: 2}, {title: "METRICS", least: 16}}}
+	t := table{columns: []column{
+		{title: "MODEL"},
+		{title: "VERSION"},
+		{title: "ALIASES"},
+		{title: "CANDIDATE"},
+		{title: "CREATED"},
+		{title: "SIZE", right: true, drop: 1},
+		{title: "ARTIFACT", drop: 3},
+		{title: "RUN", drop: 2},
+		{title: "METRICS", least: 16},
+	}}
 	vs = slices.SortedFunc(slices.Values(vs), func(a, b bakeoff.Version) int {
 		return cmp.Or(strings.Compare(a.Model, b.Model), b.Version-a.Version)
 	})
@@ -266,9 +281,11 @@ func writeModelsIn(w io.Writer, vs []bakeoff.Version, aliases []bakeoff.Alias, w
 			artifact = v.Artifact.Short()
 		}
 		names := aliasesOf(v, aliases)
-		line := row{cells: []string{visible(v.Model), fmt.Sprintf("v%d", v.Version), cmp.Or(strings.Join(names, ", "), "-"),
+		line := row{cells: []string{
+			visible(v.Model), fmt.Sprintf("v%d", v.Version), cmp.Or(strings.Join(names, ", "), "-"),
 			visible(v.Candidate), moment(v.Created, zone), sizeCell(v.Bytes), visible(artifact), visible(v.Lineage.Run),
-			metricsInWords(v.Lineage.Metrics)}}
+			metricsInWords(v.Lineage.Metrics),
+		}}
 		if slices.Contains(names, bakeoff.AliasChampion) {
 			line.style = goodStyle
 		}

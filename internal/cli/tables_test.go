@@ -123,8 +123,10 @@ func reports() map[string]bakeoff.Report {
 		rmse.Leaderboard[i].Metrics = map[string]float64{"rmse": v, "r2": 0.71}
 		rmse.Leaderboard[i].Interval = map[string][2]float64{"rmse": {v - 100, v + 100}}
 	}
-	return map[string]bakeoff.Report{"promoted": promoted, "first": first, "kept": kept, "tie": tie, "failed": failed,
-		"incomparable": incomparable, "hangul": hangul, "rmse": rmse}
+	return map[string]bakeoff.Report{
+		"promoted": promoted, "first": first, "kept": kept, "tie": tie, "failed": failed,
+		"incomparable": incomparable, "hangul": hangul, "rmse": rmse,
+	}
 }
 
 func TestLeaderboard(t *testing.T) {
@@ -179,8 +181,12 @@ func models() ([]bakeoff.Version, []bakeoff.Alias) {
 			Lineage: bakeoff.Lineage{Run: "churn-20261122T200000Z", Metrics: map[string]float64{"roc_auc": 0.84, "accuracy": 0.8}},
 		})
 	}
-	return vs, []bakeoff.Alias{{Model: "churn", Name: "previous", Version: 1}, {Model: "churn", Name: "champion", Version: 2},
-		{Model: "churn", Name: "audited", Version: 2}, {Model: "sales", Name: "champion", Version: 3}}
+	return vs, []bakeoff.Alias{
+		{Model: "churn", Name: "previous", Version: 1},
+		{Model: "churn", Name: "champion", Version: 2},
+		{Model: "churn", Name: "audited", Version: 2},
+		{Model: "sales", Name: "champion", Version: 3},
+	}
 }
 
 func TestModels(t *testing.T) {
@@ -215,8 +221,10 @@ func TestColourOnlyAddsStyle(t *testing.T) {
 }
 
 func TestFormatBytes(t *testing.T) {
-	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1.0 kB", 999_949: "999.9 kB", 999_950: "1.0 MB",
-		1_234_567: "1.2 MB", 5e9: "5.0 GB", 9e18: "9000000.0 TB"} {
+	for n, want := range map[int64]string{
+		0: "0 B", 999: "999 B", 1000: "1.0 kB", 999_949: "999.9 kB", 999_950: "1.0 MB",
+		1_234_567: "1.2 MB", 5e9: "5.0 GB", 9e18: "9000000.0 TB",
+	} {
 		if got := formatBytes(n); got != want {
 			t.Errorf("formatBytes(%d) = %q, want %q", n, got, want)
 		}

@@ -39,17 +39,18 @@ const repeatNote = "May be a repeat: the answer to the first try was lost."
 
 // compose is Message, which says of itself that it may be a repeat where it may.
 func compose(n bakeoff.Notification, repeat bool) slack.WebhookMessage {
-	r, head, facts, failed := &n.Report, headline(n), facts(&n.Report), failures(&n.Report)
+	r, head := &n.Report, headline(n)
+	known, failed := facts(r), failures(r)
 	blocks := []slack.Block{slack.NewHeaderBlock(plain(escape(head, headerLimit)))}
 	if reason := oneLine(r.Reason); reason != "" {
 		blocks = append(blocks, section(escape(reason, reasonLimit)))
 	}
-	if len(facts) > 0 {
-		blocks = append(blocks, section(escape(strings.Join(facts, "\n"), reasonLimit)))
+	if len(known) > 0 {
+		blocks = append(blocks, section(escape(strings.Join(known, "\n"), reasonLimit)))
 	}
-	if board := board(r); board != "" {
+	if top := board(r); top != "" {
 		blocks = append(blocks, slack.NewSectionBlock(
-			slack.NewTextBlockObject(slack.MarkdownType, board, false, true), nil, nil))
+			slack.NewTextBlockObject(slack.MarkdownType, top, false, true), nil, nil))
 	}
 	if len(failed) > 0 {
 		blocks = append(blocks, section("Failed:\n"+list(failed, failedNames, sectionLimit-len("Failed:\n"))))
@@ -57,7 +58,7 @@ func compose(n bakeoff.Notification, repeat bool) slack.WebhookMessage {
 	blocks = append(blocks, slack.NewContextBlock("", plain(escape(closing(n, repeat), contextLimit))))
 	unfurl := false
 	return slack.WebhookMessage{
-		Text:        escape(fallback(r, head, facts, repeat), textLimit),
+		Text:        escape(fallback(r, head, known, repeat), textLimit),
 		Blocks:      &slack.Blocks{BlockSet: blocks},
 		UnfurlLinks: &unfurl,
 		UnfurlMedia: &unfurl,
@@ -86,12 +87,12 @@ func headline(n bakeoff.Notification) string {
 }
 
 // fallback is the message as plain lines: the headline, what decided, and who failed.
-func fallback(r *bakeoff.Report, head string, facts []string, repeat bool) string {
+func fallback(r *bakeoff.Report, head string, known []string, repeat bool) string {
 	lines := []string{cut(head, 300)}
 	if reason := oneLine(r.Reason); reason != "" {
 		lines = append(lines, cut(reason, reasonLimit))
 	}
-	lines = append(lines, facts...)
+	lines = append(lines, known...)
 	var failed []string
 	for _, row := range r.Leaderboard {
 		if row.State == bakeoff.TrialFailed {

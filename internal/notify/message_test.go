@@ -22,8 +22,10 @@ import (
 var update = flag.Bool("update", false, "write the golden files")
 
 func ranked(rank int, candidate string, role bakeoff.Role, auc, seconds float64) bakeoff.LeaderboardRow {
-	return bakeoff.LeaderboardRow{Rank: &rank, Candidate: candidate, Role: role, State: bakeoff.TrialBuilt,
-		Seconds: seconds, Metrics: map[string]float64{"roc_auc": auc, "accuracy": 0.8}}
+	return bakeoff.LeaderboardRow{
+		Rank: &rank, Candidate: candidate, Role: role, State: bakeoff.TrialBuilt,
+		Seconds: seconds, Metrics: map[string]float64{"roc_auc": auc, "accuracy": 0.8},
+	}
 }
 
 func failed(candidate, reason string) bakeoff.LeaderboardRow {
@@ -59,20 +61,26 @@ func messages() map[string]bakeoff.Notification {
 		"promoted": notification("churn", bakeoff.Report{
 			Verdict: bakeoff.Promoted, Reason: "boosting is ahead of v16 by 0.81 pt of roc_auc (0.8512 against 0.8431)",
 			Champion: live("boosting", 17), Previous: live("forest", 16),
-			Leaderboard: []bakeoff.LeaderboardRow{ranked(1, "boosting", bakeoff.RoleChallenger, 0.8512, 0.42),
-				champion(2, "forest", 16, 0.8431), ranked(3, "logistic", bakeoff.RoleChallenger, 0.8312, 0.1), baseline},
+			Leaderboard: []bakeoff.LeaderboardRow{
+				ranked(1, "boosting", bakeoff.RoleChallenger, 0.8512, 0.42),
+				champion(2, "forest", 16, 0.8431), ranked(3, "logistic", bakeoff.RoleChallenger, 0.8312, 0.1), baseline,
+			},
 		}),
 		"first": notification("churn", bakeoff.Report{
 			Verdict: bakeoff.Promoted, Reason: "first champion: boosting has roc_auc 0.8512 and beats the baseline's 0.5000",
 			Champion: live("boosting", 1),
-			Leaderboard: []bakeoff.LeaderboardRow{ranked(1, "boosting", bakeoff.RoleChallenger, 0.8512, 0.42), baseline,
-				failed("impatient", "time limit: stopped after 1ms")},
+			Leaderboard: []bakeoff.LeaderboardRow{
+				ranked(1, "boosting", bakeoff.RoleChallenger, 0.8512, 0.42), baseline,
+				failed("impatient", "time limit: stopped after 1ms"),
+			},
 		}),
 		"kept": notification("churn", bakeoff.Report{
 			Verdict: bakeoff.Kept, Reason: "no challenger is better than v16: the best, forest, has roc_auc 0.8460 against 0.8480",
 			Champion: live("boosting", 16),
-			Leaderboard: []bakeoff.LeaderboardRow{champion(1, "boosting", 16, 0.848),
-				ranked(2, "forest", bakeoff.RoleChallenger, 0.846, 71.5), baseline},
+			Leaderboard: []bakeoff.LeaderboardRow{
+				champion(1, "boosting", 16, 0.848),
+				ranked(2, "forest", bakeoff.RoleChallenger, 0.846, 71.5), baseline,
+			},
 		}),
 		"kept-none": notification("churn", bakeoff.Report{
 			Verdict: bakeoff.Kept, Reason: "no challenger reaches the floor of roc_auc 0.9",
@@ -83,10 +91,13 @@ func messages() map[string]bakeoff.Notification {
 			Champion: live("boosting", 16),
 			Leaderboard: []bakeoff.LeaderboardRow{
 				failed("broken", "exit code 1: <!channel> & <@U123> *bold* ```\n:fire: <https://evil.example|click>"),
-				failed("<!here>", "signal: killed")},
+				failed("<!here>", "signal: killed"),
+			},
 		}),
-		"failed-data": {ID: "churn-1", Pipeline: "churn", Report: bakeoff.Report{Run: "churn-1", Pipeline: "churn",
-			Verdict: bakeoff.Failed, Reason: "telco.csv: row 17 has 20 fields, 21 are wanted"}},
+		"failed-data": {ID: "churn-1", Pipeline: "churn", Report: bakeoff.Report{
+			Run: "churn-1", Pipeline: "churn",
+			Verdict: bakeoff.Failed, Reason: "telco.csv: row 17 has 20 fields, 21 are wanted",
+		}},
 		"long-names": notification(long, bakeoff.Report{
 			Verdict: bakeoff.Promoted, Reason: strings.Repeat("because ", 1000),
 			Champion: live(long, 1234567), Previous: live(long, 1234566),
@@ -99,8 +110,10 @@ func messages() map[string]bakeoff.Notification {
 		"hangul": notification("이탈", bakeoff.Report{
 			Verdict: bakeoff.Promoted, Reason: "그래디언트 부스팅이 v1보다 낫습니다",
 			Champion: live("부스팅", 2), Previous: live("forest", 1),
-			Leaderboard: []bakeoff.LeaderboardRow{ranked(1, "부스팅", bakeoff.RoleChallenger, 0.8512, 0.42),
-				champion(2, "forest", 1, 0.8431), failed("로지스틱", "exit code 1: 메모리가 부족합니다")},
+			Leaderboard: []bakeoff.LeaderboardRow{
+				ranked(1, "부스팅", bakeoff.RoleChallenger, 0.8512, 0.42),
+				champion(2, "forest", 1, 0.8431), failed("로지스틱", "exit code 1: 메모리가 부족합니다"),
+			},
 		}),
 	}
 }
@@ -232,9 +245,11 @@ func FuzzMessage(f *testing.F) {
 	f.Add(strings.Repeat("&", 300), strings.Repeat("😀", 300), strings.Repeat("<", 5000), strings.Repeat("ß", 99), 1e308, 1<<62, uint8(90), uint8(2))
 	f.Add("한글", strings.Repeat("\u0301", 500), strings.Repeat("\n", 500), "rmse", -1e-300, 0, uint8(6), uint8(1))
 	f.Fuzz(func(t *testing.T, pipeline, candidate, reason, metric string, v float64, number int, rows, verdict uint8) {
-		r := bakeoff.Report{Verdict: []bakeoff.Verdict{bakeoff.Promoted, bakeoff.Kept, bakeoff.Failed}[verdict%3],
-			Reason: reason, Metric: metric, Seconds: v, Champion: live(candidate, number), Previous: live(candidate, number),
-			Rows: &bakeoff.Rows{Train: number, Holdout: number, SetAside: number, MissingTarget: number, SeenByChampion: number}}
+		r := bakeoff.Report{
+			Verdict: []bakeoff.Verdict{bakeoff.Promoted, bakeoff.Kept, bakeoff.Failed}[verdict%3],
+			Reason:  reason, Metric: metric, Seconds: v, Champion: live(candidate, number), Previous: live(candidate, number),
+			Rows: &bakeoff.Rows{Train: number, Holdout: number, SetAside: number, MissingTarget: number, SeenByChampion: number},
+		}
 		for i := range int(rows) {
 			roles := []bakeoff.Role{bakeoff.RoleChallenger, bakeoff.RoleChampion, bakeoff.RoleBaseline}
 			row := bakeoff.LeaderboardRow{Candidate: candidate, Role: roles[i%3], State: bakeoff.TrialFailed, Version: number, Reason: reason, Seconds: v}

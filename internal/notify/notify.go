@@ -165,8 +165,10 @@ func (n *Notifier) address(ctx context.Context, notification bakeoff.Notificatio
 	}
 	letters := make([]*letter, len(receivers))
 	for i, to := range receivers {
-		letters[i] = &letter{notification: notification, to: to,
-			delivery: bakeoff.Delivery{Notification: notification.ID, Receiver: i}}
+		letters[i] = &letter{
+			notification: notification, to: to,
+			delivery: bakeoff.Delivery{Notification: notification.ID, Receiver: i},
+		}
 	}
 	for _, d := range recorded {
 		if d.Receiver >= 0 && d.Receiver < len(letters) {
@@ -234,7 +236,7 @@ func (n *Notifier) send(ctx context.Context, l *letter) error {
 // undeliverable returns the refusal of a letter that need not be tried, or the zero outcome.
 func (n *Notifier) undeliverable(l *letter) outcome {
 	if time.Since(l.notification.Created) >= giveUp {
-		return outcome{state: bakeoff.DeliveryRefused, detail: "given up after a week: " + l.delivery.Detail}
+		return outcome{state: bakeoff.DeliveryRefused, detail: strings.TrimSuffix("given up after a week: "+l.delivery.Detail, ": ")}
 	}
 	if fault, fix := checkURL(l.to.Slack, l.to.AllowPrivate); fault != "" {
 		return refused(fault, fix)

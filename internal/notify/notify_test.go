@@ -14,6 +14,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -163,8 +164,10 @@ func kept(i int) bakeoff.Notification {
 	id := fmt.Sprintf("churn-%d", i)
 	return bakeoff.Notification{
 		ID: id, Pipeline: "churn", Revision: bakeoff.DigestOf([]byte("file")), Created: time.Now(),
-		Report: bakeoff.Report{Run: id, Pipeline: "churn", Verdict: bakeoff.Kept, Reason: "no challenger is better",
-			Champion: &bakeoff.ChampionRef{Model: "churn", Version: i, Candidate: "forest"}},
+		Report: bakeoff.Report{
+			Run: id, Pipeline: "churn", Verdict: bakeoff.Kept, Reason: "no challenger is better",
+			Champion: &bakeoff.ChampionRef{Model: "churn", Version: i, Candidate: "forest"},
+		},
 	}
 }
 
@@ -224,8 +227,10 @@ func TestRefusalIsFinalAndSaysWhatToDo(t *testing.T) {
 		"a login page":    {answer(200, "<html>verysecrettoken</html>"), `status 200; check that the URL is that of an incoming webhook which answers "ok", as Slack's do`},
 		"not Slack":       {answer(403, "Who are you?"), `status 403; check that the URL is that of an incoming webhook which answers "ok", as Slack's do`},
 		"endless":         {endless, `status 200; check that the URL is that of an incoming webhook which answers "ok", as Slack's do`},
-		"redirect": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
-			"status 302: the receiver points to another address; give the final URL: redirects are not followed"},
+		"redirect": {
+			func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
+			"status 302: the receiver points to another address; give the final URL: redirects are not followed",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			slack, to := listen(t, tc.answer)
@@ -470,5 +475,29 @@ func TestWithoutReceiversNothingIsOwed(t *testing.T) {
 	store := newMemory(kept(1))
 	if sum := flush(t, newNotifier(t, store)); sum.Owed != 0 || !store.settled["churn-1"] {
 		t.Errorf("summary %+v, settled %v", sum, store.settled)
+	}
+}
+
+func TestANetworkThatIsDownIsNotARefusal(t *testing.T) {
+	for name, tc := range map[string]struct {
+		err  error
+		want string
+	}{
+		"no such host": {&net.DNSError{Err: "no such host", Name: token + ".test", IsNotFound: true}, "the webhook's host cannot be found"},
+		"refused":      {&net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}, "no connection: connection refused"},
+		"no route":     {&net.OpError{Op: "dial", Net: "tcp", Err: errors.New(token)}, "no connection"},
+		"too slow":     {context.DeadlineExceeded, "no answer within 5s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := newMemory(kept(1))
+				n := newNotifier(t, store, at("http://slack.test"))
+				n.DialWith(func(context.Context, string, string) (net.Conn, error) { return nil, tc.err })
+				sum := flush(t, n)
+				if d := sum.Deliveries[0]; d.State != bakeoff.DeliveryRetrying || d.Detail != tc.want || d.Attempts != 3 {
+					t.Errorf("delivery %+v, want detail %q", d, tc.want)
+				}
+			})
+		})
 	}
 }

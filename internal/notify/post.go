@@ -69,7 +69,7 @@ func post(ctx context.Context, dial dialer, url string, body []byte) outcome {
 	if err != nil {
 		return broken(err, begun.Load())
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, answerLimit+1))
 	if err != nil {
 		return broken(err, true)
@@ -91,8 +91,10 @@ func answered(resp *http.Response, body string) outcome {
 	case code == http.StatusTooManyRequests:
 		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After")) // absent or a date: our own pace
 		seconds = min(max(seconds, 0), int(time.Hour/time.Second))
-		return outcome{state: bakeoff.DeliveryRetrying, wait: time.Duration(seconds) * time.Second,
-			detail: status + ": the receiver asks to wait"}
+		return outcome{
+			state: bakeoff.DeliveryRetrying, wait: time.Duration(seconds) * time.Second,
+			detail: status + ": the receiver asks to wait",
+		}
 	case code >= 500:
 		return outcome{state: bakeoff.DeliveryRetrying, detail: status + said(body)}
 	case code >= 300 && code < 400:
