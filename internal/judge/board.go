@@ -1,0 +1,180 @@
+package judge
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/metric"
+)
+
+// board is a leaderboard in the making.
+type board struct {
+	metrics metrics
+	places  []place // ranked ones first, the best first
+	// undefined says of each metric that some contestant lacks why; by the metric's name.
+	undefined map[string]string
+}
+
+// place is one row of a board.
+type place struct {
+	row    bakeoff.LeaderboardRow
+	ranked bool
+	value  float64 // of the objective, where ranked
+}
+
+func newBoard(c Case, m metrics) *board {
+	b := &board{metrics: m, undefined: map[string]string{}}
+	baseline := b.judge(c.Labels, c.Baseline, bakeoff.LeaderboardRow{
+		Candidate: bakeoff.BaselineName, Role: bakeoff.RoleBaseline, State: bakeoff.TrialBuilt,
+	})
+	for _, k := range c.Contestants {
+		p := b.contest(c, k)
+		if !p.ranked && p.row.Metrics != nil && baseline.ranked {
+			p = silent(p.row, p.row.Reason) // the labels define the objective, these answers do not
+		}
+		b.places = append(b.places, p)
+	}
+	b.places = append(b.places, baseline)
+	slices.SortStableFunc(b.places, b.compare)
+	for i := range b.places {
+		if b.places[i].ranked {
+			rank := i + 1
+			b.places[i].row.Rank = &rank
+		}
+	}
+	return b
+}
+
+// contest returns the place of a contestant, ranked if it can be.
+func (b *board) contest(c Case, k Contestant) place {
+	row := bakeoff.LeaderboardRow{
+		Candidate: k.Candidate, Role: k.Role, State: bakeoff.TrialBuilt, Version: k.Version,
+		Artifact: k.Trial.Artifact, Bytes: k.Trial.Bytes, Seconds: k.Trial.Seconds, Unseen: k.Unseen,
+	}
+	if k.Trial.State != bakeoff.TrialBuilt {
+		row.State, row.Reason = bakeoff.TrialFailed, cmp.Or(k.Trial.Reason, "it was not built")
+		return place{row: row}
+	}
+	if k.Role == bakeoff.RoleChampion && c.Incomparable != "" {
+		row.Reason = "cannot be compared: " + c.Incomparable
+		return place{row: row}
+	}
+	failure := k.Failure
+	if failure == "" {
+		if err := checkAnswers(k.Predictions, c.Labels); err != nil {
+			failure = err.Error()
+		}
+	}
+	if failure != "" {
+		return silent(row, failure)
+	}
+	return b.judge(c.Labels, k.Predictions, row)
+}
+
+// silent returns the place of a contestant that was built but does not answer as it must.
+func silent(row bakeoff.LeaderboardRow, why string) place {
+	row.State = bakeoff.TrialFailed
+	row.Reason = string(bakeoff.FailedPrediction) + ": " + why
+	return place{row: row}
+}
+
+// judge computes the metrics of a contestant's answers. It is not ranked if the objective has no
+// value.
+func (b *board) judge(y bakeoff.Labels, p *bakeoff.Predictions, row bakeoff.LeaderboardRow) place {
+	row.Metrics = map[string]float64{}
+	for _, m := range b.metrics.all {
+		v, err := m.Compute(y, p)
+		switch {
+		case err == nil:
+			row.Metrics[m.Name()] = v
+		case !errors.Is(err, metric.ErrUndefined):
+			return silent(row, err.Error())
+		case b.undefined[m.Name()] == "":
+			b.undefined[m.Name()] = err.Error()
+		}
+	}
+	name := b.metrics.objective.Name()
+	value, ok := row.Metrics[name]
+	if !ok {
+		row.Reason = b.undefined[name]
+		return place{row: row}
+	}
+	if bounds, err := b.metrics.objective.Interval(y, p, b.metrics.confidence, b.metrics.seed); err == nil {
+		row.Interval = map[string][2]float64{name: bounds}
+	}
+	return place{row: row, ranked: true, value: value}
+}
+
+// compare orders places: ranked before unranked before failed, the ranked ones by the objective.
+func (b *board) compare(x, y place) int {
+	if by := cmp.Compare(group(x), group(y)); by != 0 || !x.ranked {
+		return by
+	}
+	switch {
+	case b.metrics.objective.Better(x.value, y.value):
+		return -1
+	case b.metrics.objective.Better(y.value, x.value):
+		return 1
+	}
+	return cmp.Or(
+		cmp.Compare(precedence(x.row.Role), precedence(y.row.Role)),
+		cmp.Compare(x.row.Bytes, y.row.Bytes),
+		cmp.Compare(x.row.Candidate, y.row.Candidate),
+	)
+}
+
+func group(p place) int {
+	switch {
+	case p.ranked:
+		return 0
+	case p.row.State == bakeoff.TrialBuilt:
+		return 1
+	}
+	return 2
+}
+
+// precedence orders the roles among equals.
+func precedence(r bakeoff.Role) int {
+	return slices.Index([]bakeoff.Role{bakeoff.RoleChampion, bakeoff.RoleChallenger, bakeoff.RoleBaseline}, r)
+}
+
+func (b *board) rows() []bakeoff.LeaderboardRow {
+	rows := make([]bakeoff.LeaderboardRow, len(b.places))
+	for i, p := range b.places {
+		rows[i] = p.row
+	}
+	return rows
+}
+
+// of returns the places of a role, in order.
+func (b *board) of(role bakeoff.Role) []place {
+	var found []place
+	for _, p := range b.places {
+		if p.row.Role == role {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// challengers returns the ranked challengers, the best first.
+func (b *board) challengers() []place {
+	return slices.DeleteFunc(b.of(bakeoff.RoleChallenger), func(p place) bool { return !p.ranked })
+}
+
+// remark says for a person which metrics beside the objective are missing, and why.
+func (b *board) remark() string {
+	var missing []string
+	for _, m := range b.metrics.all {
+		if why := b.undefined[m.Name()]; why != "" && m != b.metrics.objective {
+			missing = append(missing, why)
+		}
+	}
+	if len(missing) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(missing, "; ") + ")"
+}

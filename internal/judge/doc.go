@@ -1,0 +1,34 @@
+// Package judge turns the trials of a run, the champion and the holdout into a leaderboard and a
+// decision.
+//
+// It alone has the labels of the holdout. All contestants answer the same rows: those that the
+// champion was trained on are set aside for everybody, and counted. The baseline, which gives each
+// row the classes' shares of the training rows or their mean target, is one of the contestants.
+//
+// Contestants are ranked by the objective metric. Of equals the champion is first, then the
+// challengers by the size of their artifact and their name, then the baseline. A contestant that
+// was not built, cannot be opened, or does not answer every row with probabilities or a number is
+// not ranked, and its row says why.
+//
+// The verdict is the first of these that holds:
+//
+//	too few challengers were built and answer (at_least)     failed
+//	the objective is not defined on the holdout              failed
+//	a person rolled back, and the hold stands                kept
+//	the champion cannot be compared: other rows, target,     kept; the challengers are ranked on the
+//	  classes, or a column gone, or most of the holdout      whole holdout, the champion is not
+//	  was in its training
+//	the champion cannot be opened or does not answer         kept
+//	no challenger passes the floors                          kept
+//	the challenger does not beat the baseline                kept
+//	there is no champion                                     promoted
+//	the challenger is not better than the champion, or       kept
+//	  is as good
+//	it is better, but by no more than the margin             kept
+//	it is better by more                                     promoted
+//
+// The challenger is the best by the objective of those that pass the floors: one that fails a
+// floor does not keep the next from being promoted. A floor on a metric that the holdout does not
+// define is not passed. Nothing is ever compared in silence on other rows: where a comparison with
+// the champion is not sound, it stays, and a person may promote by hand.
+package judge

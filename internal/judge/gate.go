@@ -1,0 +1,165 @@
+package judge
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/metric"
+)
+
+// outcome is what a decision comes to.
+type outcome struct {
+	verdict   bakeoff.Verdict
+	reason    string
+	candidate string // the one to promote
+}
+
+func failed(format string, args ...any) outcome {
+	return outcome{verdict: bakeoff.Failed, reason: fmt.Sprintf(format, args...)}
+}
+
+func kept(format string, args ...any) outcome {
+	return outcome{verdict: bakeoff.Kept, reason: fmt.Sprintf(format, args...)}
+}
+
+func promoted(p place, format string, args ...any) outcome {
+	return outcome{verdict: bakeoff.Promoted, reason: fmt.Sprintf(format, args...), candidate: p.row.Candidate}
+}
+
+// decide walks the table of the package comment.
+func (b *board) decide(c Case) outcome {
+	if o, over := b.tooFew(c); over {
+		return o
+	}
+	baseline := b.of(bakeoff.RoleBaseline)[0]
+	if !baseline.ranked {
+		return failed("nothing can be judged: %s; another metric or split would do", baseline.row.Reason)
+	}
+	if c.Hold != nil {
+		return kept("%s; `bakeoff promote` ends the hold", held(*c.Hold))
+	}
+	champion, ok := first(b.of(bakeoff.RoleChampion))
+	if ok && !champion.ranked {
+		return kept("v%d stays because it cannot be compared with the challengers: %s; `bakeoff promote` decides by hand",
+			champion.row.Version, unlike(c, champion))
+	}
+	best, o := b.challenger(c)
+	if o.verdict != "" {
+		return o
+	}
+	if !b.metrics.objective.Better(best.value, baseline.value) {
+		return kept("no challenger beats the baseline: %s", b.against(best, baseline))
+	}
+	if !ok {
+		own, other := pair(best.value, baseline.value)
+		return promoted(best, "first champion: %s has %s %s and beats the baseline's %s",
+			best.row.Candidate, b.metrics.objective.Name(), own, other)
+	}
+	return b.gain(c.Pipeline.Gate.Gain, best, champion)
+}
+
+// tooFew decides where fewer challengers than at_least were built and answer.
+func (b *board) tooFew(c Case) (outcome, bool) {
+	built, failure := 0, ""
+	for _, k := range b.of(bakeoff.RoleChallenger) {
+		switch {
+		case k.row.State == bakeoff.TrialBuilt:
+			built++
+		case failure == "": // stable sorting left the failed ones in the file's order
+			failure = fmt.Sprintf("; %s failed: %s", k.row.Candidate, oneLine(k.row.Reason))
+		}
+	}
+	need := max(1, c.Pipeline.AtLeast)
+	if built >= need {
+		return outcome{}, false
+	}
+	return failed("%s built of the %d that at_least asks for%s", count(built), need, failure), true
+}
+
+// unlike says why the champion is not ranked.
+func unlike(c Case, champion place) string {
+	if c.Incomparable != "" && champion.row.State == bakeoff.TrialBuilt {
+		return c.Incomparable
+	}
+	return oneLine(champion.row.Reason)
+}
+
+// challenger returns the best challenger that passes the floors, or the outcome of there being
+// none. With enough challengers built and the objective defined, at least one is ranked.
+func (b *board) challenger(c Case) (place, outcome) {
+	ranked := b.challengers()
+	for _, p := range ranked {
+		if b.belowFloor(c.Pipeline.Gate.Floors, p) == "" {
+			return p, outcome{}
+		}
+	}
+	return place{}, kept("no challenger passes the floors: the best, %s, %s",
+		ranked[0].row.Candidate, b.belowFloor(c.Pipeline.Gate.Floors, ranked[0]))
+}
+
+// belowFloor says which floor a place does not reach, the first by name, or "".
+func (b *board) belowFloor(floors map[string]float64, p place) string {
+	for _, name := range slices.Sorted(maps.Keys(floors)) {
+		m, _ := metric.Lookup(name)
+		v, ok := p.row.Metrics[name]
+		switch own, floor := pair(v, floors[name]); {
+		case !ok:
+			return fmt.Sprintf("has no value to compare with the floor: %s", b.undefined[name])
+		case m.HigherIsBetter() && v < floors[name]:
+			return fmt.Sprintf("has %s %s, and at least %s is asked", name, own, floor)
+		case !m.HigherIsBetter() && v > floors[name]:
+			return fmt.Sprintf("has %s %s, and at most %s is allowed", name, own, floor)
+		}
+	}
+	return ""
+}
+
+// gain decides between the best challenger and the champion.
+func (b *board) gain(g bakeoff.Gain, best, champion place) outcome {
+	m := b.metrics.objective
+	name := fmt.Sprintf("v%d", champion.row.Version)
+	switch {
+	case best.value == champion.value:
+		return kept("no challenger is better than %s: %s, and a tie goes to the champion", name, b.against(best, champion))
+	case !m.Better(best.value, champion.value):
+		return kept("no challenger is better than %s: %s", name, b.against(best, champion))
+	}
+	margin := g.Margin
+	if g.Relative {
+		margin *= math.Abs(champion.value)
+	}
+	asked := champion.value + margin
+	if !m.HigherIsBetter() {
+		asked = champion.value - margin
+	}
+	lead, limit := b.lead(g, best.value, champion.value)
+	own, other := pair(best.value, champion.value)
+	reason := fmt.Sprintf("%s is ahead of %s by %s of %s (%s against %s)", best.row.Candidate, name, lead, m.Name(), own, other)
+	if margin > 0 {
+		reason += fmt.Sprintf("; more than %s is asked", limit)
+	}
+	if m.Better(best.value, asked) {
+		return promoted(best, "%s", reason)
+	}
+	return kept("%s", reason)
+}
+
+// against says how the best challenger compares with another place.
+func (b *board) against(best, other place) string {
+	words := "the best"
+	if b.challengers()[0].row.Candidate != best.row.Candidate {
+		words = "the best that passes the floors"
+	}
+	own, theirs := pair(best.value, other.value)
+	return fmt.Sprintf("%s, %s, has %s %s against %s", words, best.row.Candidate, b.metrics.objective.Name(), own, theirs)
+}
+
+func first(places []place) (place, bool) {
+	if len(places) == 0 {
+		return place{}, false
+	}
+	return places[0], true
+}

@@ -1,0 +1,116 @@
+package judge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/dataset"
+)
+
+// Store is what judging needs of the store.
+type Store interface {
+	Run(ctx context.Context, id string) (bakeoff.Run, uint64, error)
+	Model(ctx context.Context, name string) (bakeoff.Model, uint64, error)
+	Version(ctx context.Context, model string, n int) (bakeoff.Version, error)
+	GetFile(ctx context.Context, digest bakeoff.Digest, path string) error
+}
+
+// Pipelines finds a revision of a pipeline.
+type Pipelines interface {
+	Pipeline(ctx context.Context, name string, revision bakeoff.Digest) (*bakeoff.Pipeline, error)
+}
+
+// Opener opens an artifact of a pipeline as it is in the store, in the runtime that serves it.
+type Opener func(ctx context.Context, pipeline string, artifact bakeoff.Digest, recipe bakeoff.Candidate, schema bakeoff.Schema) (Scorer, error)
+
+// Tasks does the tasks of kind evaluate.
+type Tasks struct {
+	Store     Store
+	Pipelines Pipelines
+	Open      Opener
+	Scratch   string // an existing folder for what is read from the store
+}
+
+// Evaluate judges a run against the champion of this moment. What makes a decision impossible is a
+// result with its reason.
+func (t *Tasks) Evaluate(ctx context.Context, a bakeoff.Attempt) (result bakeoff.Result, err error) {
+	run, _, err := t.Store.Run(ctx, a.Task.Run)
+	if err != nil {
+		return result, err
+	}
+	dir, err := os.MkdirTemp(t.Scratch, "evaluate-")
+	if err != nil {
+		return result, fmt.Errorf("make a folder for the evaluation: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	in, err := t.inputs(ctx, run, dir)
+	if err != nil {
+		return result, err
+	}
+	decision, err := Evaluate(ctx, in)
+	if bakeoff.CodeOf(err) == bakeoff.CodeInvalid {
+		result.Failure = err.Error()
+		return result, nil
+	}
+	result.Decision = &decision
+	return result, err
+}
+
+// inputs reads what the judge needs from the store into dir.
+func (t *Tasks) inputs(ctx context.Context, run bakeoff.Run, dir string) (Inputs, error) {
+	if run.Snapshot == nil {
+		return Inputs{}, fmt.Errorf("run %s has no snapshot", run.ID)
+	}
+	p, err := t.Pipelines.Pipeline(ctx, run.Pipeline, run.Revision)
+	if err != nil {
+		return Inputs{}, err
+	}
+	in := Inputs{Pipeline: p, Snapshot: *run.Snapshot}
+	in.Open = func(ctx context.Context, artifact bakeoff.Digest, recipe bakeoff.Candidate, schema bakeoff.Schema) (Scorer, error) {
+		return t.Open(ctx, run.Pipeline, artifact, recipe, schema)
+	}
+	for _, trial := range run.Trials {
+		recipe, _ := p.Candidate(trial.Candidate) // a run's trials are its revision's candidates
+		in.Entries = append(in.Entries, Entry{Trial: trial, Recipe: recipe})
+	}
+	holdout, err := t.rows(ctx, run.Snapshot.Holdout, run.Snapshot.Schema, filepath.Join(dir, "holdout.parquet"))
+	if err != nil {
+		return in, err
+	}
+	train, err := t.rows(ctx, run.Snapshot.Train, run.Snapshot.Schema, filepath.Join(dir, "train.parquet"))
+	if err != nil {
+		return in, err
+	}
+	in.Holdout, in.Train = holdout, train.Labels
+	return in, t.champion(ctx, run, dir, &in)
+}
+
+func (t *Tasks) rows(ctx context.Context, digest bakeoff.Digest, schema bakeoff.Schema, path string) (*dataset.Rows, error) {
+	if err := t.Store.GetFile(ctx, digest, path); err != nil {
+		return nil, err
+	}
+	return dataset.ReadParquet(ctx, path, schema)
+}
+
+// champion adds today's champion, the identities of the rows that it was trained on, and a hold.
+func (t *Tasks) champion(ctx context.Context, run bakeoff.Run, dir string, in *Inputs) error {
+	model, _, err := t.Store.Model(ctx, run.Pipeline)
+	if err != nil || model.Champion() == 0 {
+		return err
+	}
+	v, err := t.Store.Version(ctx, model.Name, model.Champion())
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, "seen.parquet")
+	if err := t.Store.GetFile(ctx, v.Lineage.Snapshot.Train, path); err != nil {
+		return fmt.Errorf("find the rows that the champion was trained on: %w", err)
+	}
+	in.ChampionSeen, err = dataset.ReadIdentities(path)
+	in.Champion, in.Hold = &v, model.Hold
+	return err
+}
