@@ -63,7 +63,7 @@ func (b *board) contest(c Case, k Contestant) place {
 		return place{row: row}
 	}
 	failure := k.Failure
-	if failure == "" {
+	if failure == "" && c.Labels.Len() > 0 {
 		if err := checkAnswers(k.Predictions, c.Labels); err != nil {
 			failure = err.Error()
 		}
@@ -84,6 +84,10 @@ func silent(row bakeoff.LeaderboardRow, why string) place {
 // judge computes the metrics of a contestant's answers. It is not ranked if the objective has no
 // value.
 func (b *board) judge(y bakeoff.Labels, p *bakeoff.Predictions, row bakeoff.LeaderboardRow) place {
+	if y.Len() == 0 {
+		row.Reason = "the holdout has no rows"
+		return place{row: row}
+	}
 	row.Metrics = map[string]float64{}
 	for _, m := range b.metrics.all {
 		v, err := m.Compute(y, p)

@@ -250,7 +250,7 @@ func TestDecide(t *testing.T) {
 			c:    caseOf(challenger("boosting", 9, 10), champion(8), broken("linear", "exit code 1")),
 			set:  func(c *judge.Case) { c.Pipeline.Judge.Metric = ""; oneClass(c) },
 			want: wanted{failed, "", "nothing can be judged: roc_auc is not defined on these rows: no row is of the positive class, the second; " +
-				"another metric or split would do", "| boosting forest* baseline linear"},
+				"choose another metric or split", "| boosting forest* baseline linear"},
 		},
 		{
 			name: "a metric beside the objective is not defined",

@@ -36,7 +36,7 @@ func (b *board) decide(c Case) outcome {
 	}
 	baseline := b.of(bakeoff.RoleBaseline)[0]
 	if !baseline.ranked {
-		return failed("nothing can be judged: %s; another metric or split would do", baseline.row.Reason)
+		return failed("nothing can be judged: %s; choose another metric or split", baseline.row.Reason)
 	}
 	if c.Hold != nil {
 		return kept("%s; `bakeoff promote` ends the hold", held(*c.Hold))
