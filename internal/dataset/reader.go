@@ -11,7 +11,7 @@ import (
 )
 
 // maxBatch is after how many bytes a batch of rows ends, however few they are.
-const maxBatch = 8 << 20
+const maxBatch = 4 << 20
 
 // Reader reads rows to score from a CSV file in constant memory, by the schema of the training
 // rows. It is not safe for concurrent use.
