@@ -26,14 +26,16 @@ type treeBuilder struct {
 	*report
 	variables *variables
 	open      []*yaml.Node // the anchored values that are being built, to notice one inside itself
-	aliased   int          // how many values aliases have repeated so far
-	repeating int          // how many aliases lead here
+	built     int          // how many values there are so far
 }
 
 func (b *treeBuilder) build(y *yaml.Node, p place) *node {
 	n := &node{line: y.Line, column: y.Column, kind: kindNull}
-	if b.repeating > 0 {
-		b.aliased++
+	if b.built++; b.built > maxValues {
+		if n.bad = true; b.built == maxValues+1 {
+			b.at(n.line, n.column, "", "the file has more than %d values, counting what aliases repeat", maxValues)
+		}
+		return n
 	}
 	switch y.Kind {
 	case yaml.AliasNode:
@@ -61,25 +63,14 @@ func (b *treeBuilder) inside(y *yaml.Node, do func()) {
 	b.open = b.open[:len(b.open)-1]
 }
 
-// alias builds the value that an alias repeats. A copy costs memory, so copies are counted: a few
-// lines of aliases of aliases stand for billions of values.
+// alias builds a copy of the value that an alias repeats. A few lines of aliases of aliases can
+// stand for billions of values; the limit on all values ends that.
 func (b *treeBuilder) alias(y *yaml.Node, n *node, p place) *node {
-	switch {
-	case slices.Contains(b.open, y.Alias):
+	if slices.Contains(b.open, y.Alias) {
 		b.node(n, "", "the alias %s stands inside the value that it repeats", shorten("*"+y.Value))
 		return n
-	case b.aliased > maxAliased:
-		n.bad = true // recorded when the limit was passed
-		return n
 	}
-	b.repeating++
-	copied := b.build(y.Alias, p)
-	b.repeating--
-	if b.repeating == 0 && b.aliased > maxAliased {
-		b.node(n, "write the values out", "aliases repeat more than %d values", maxAliased)
-		return n
-	}
-	return copied
+	return b.build(y.Alias, p)
 }
 
 func (b *treeBuilder) mapping(y *yaml.Node, n *node, p place) {

@@ -29,10 +29,13 @@ func Schema() []byte {
 	return append(text, '\n')
 }
 
-// shape is the schema that files are checked against, compiled.
+// shapeSchema is the schema that files are checked against. Nobody changes it.
+var shapeSchema = sync.OnceValue(fileSchema)
+
+// shape is shapeSchema, compiled.
 var shape = sync.OnceValue(func() *jsonschema.Schema {
 	const url = "urn:bakeoff:pipeline"
-	text, err := json.Marshal(fileSchema())
+	text, err := json.Marshal(shapeSchema())
 	if err != nil {
 		panic(err)
 	}

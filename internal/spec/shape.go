@@ -235,7 +235,7 @@ func (r *report) later(key string, n *node) bool {
 
 // knownKeys returns the keys that the mapping at a place may have, sorted.
 func knownKeys(p place) []string {
-	s := fileSchema()
+	s := shapeSchema()
 	for _, step := range p {
 		if step == "[]" {
 			s, _ = s["items"].(object)

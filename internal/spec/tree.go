@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	maxDepth   = 64     // how deep values may nest
-	maxAliased = 10_000 // how many values aliases may repeat
+	maxDepth  = 64     // how deep values may nest
+	maxValues = 50_000 // how many values a file may have, counting what aliases repeat
 )
 
 // valueKind is what a value of the file is.
@@ -137,6 +137,9 @@ func readTree(r *report, vars *variables) *node {
 	}
 	b := treeBuilder{report: r, variables: vars}
 	root := b.build(document.Content[0], place{})
+	if b.built > maxValues {
+		return nil
+	}
 	if root.kind == kindNull {
 		r.at(1, 1, emptyHint, "the file is empty")
 		return nil

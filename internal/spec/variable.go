@@ -106,27 +106,28 @@ var reference = regexp.MustCompile(`\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)(:-([^}]*))
 // default, when it is there and not empty.
 func (b *treeBuilder) expand(n *node) string {
 	var out strings.Builder
-	rest := 0
-	for _, m := range reference.FindAllStringSubmatchIndex(n.text, -1) {
-		out.WriteString(n.text[rest:m[0]])
-		rest = m[1]
-		switch match := n.text[m[0]:m[1]]; {
+	rest := n.text
+	for m := reference.FindStringSubmatchIndex(rest); m != nil; m = reference.FindStringSubmatchIndex(rest) {
+		out.WriteString(rest[:m[0]])
+		switch match := rest[m[0]:m[1]]; {
 		case match == "$$":
 			out.WriteByte('$')
 		case m[2] < 0:
-			b.badReference(n, n.text[m[0]:])
+			b.badReference(n, rest[m[0]:])
+			return "" // one is enough: each looks for its closing brace to the end of the text
 		default:
-			value, ok := b.variables.lookup(b.report, n.text[m[2]:m[3]])
+			value, ok := b.variables.lookup(b.report, rest[m[2]:m[3]])
 			if value == "" && m[6] >= 0 {
-				value, ok = n.text[m[6]:m[7]], true
+				value, ok = rest[m[6]:m[7]], true
 			}
 			if !ok {
-				b.unset(n, n.text[m[2]:m[3]])
+				b.unset(n, rest[m[2]:m[3]])
 			}
 			out.WriteString(value)
 		}
+		rest = rest[m[1]:]
 	}
-	out.WriteString(n.text[rest:])
+	out.WriteString(rest)
 	return out.String()
 }
 
@@ -146,6 +147,9 @@ func (b *treeBuilder) badReference(n *node, text string) {
 // find returns the position of a text within a value: in the first line of the value where it can
 // be found there, since escapes and folding may have changed it, else that of the value.
 func (b *treeBuilder) find(n *node, text string) (line, column int) {
+	if len(b.mistakes) > maxMistakes {
+		return n.line, n.column // it will hardly be shown, and to look for it takes the length of the line
+	}
 	text, _, _ = strings.Cut(text, "\n")
 	runes := []rune(b.line(n.line))
 	from := min(max(n.column-1, 0), len(runes))
