@@ -2,18 +2,13 @@ package notify_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"slices"
-	"sort"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -27,137 +22,6 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// A receiver answers each request by the next step of its script, and the last one from then on.
-type receiver struct {
-	script []step
-
-	mu       sync.Mutex
-	messages []message
-}
-
-type step func(w http.ResponseWriter, r *http.Request)
-
-// message is what a test looks at in a request.
-type message struct {
-	Text string `json:"text"`
-}
-
-func (m message) headline() string { head, _, _ := strings.Cut(m.Text, "\n"); return head }
-
-func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	var m message
-	if body, err := io.ReadAll(req.Body); err != nil || json.Unmarshal(body, &m) != nil ||
-		!strings.HasPrefix(req.Header.Get("Content-Type"), "application/json") {
-		http.Error(w, "invalid_payload", http.StatusBadRequest)
-		return
-	}
-	r.mu.Lock()
-	r.messages = append(r.messages, m)
-	next := r.script[min(len(r.messages), len(r.script))-1]
-	r.mu.Unlock()
-	next(w, req)
-}
-
-func (r *receiver) received() []message {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.messages)
-}
-
-func (r *receiver) headlines() []string {
-	heads := []string{}
-	for _, m := range r.received() {
-		heads = append(heads, m.headline())
-	}
-	return heads
-}
-
-func answer(status int, body string) step {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(status)
-		_, _ = io.WriteString(w, body)
-	}
-}
-
-func wait(seconds int) step {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Retry-After", fmt.Sprint(seconds))
-		w.WriteHeader(http.StatusTooManyRequests)
-	}
-}
-
-var accept = answer(http.StatusOK, "ok")
-
-// hang answers only once the client has gone.
-func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
-
-// drop takes the message and closes the connection without an answer.
-func drop(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
-
-// endless answers "ok" and spaces until the client has gone.
-func endless(w http.ResponseWriter, _ *http.Request) {
-	for _, err := io.WriteString(w, "ok"); err == nil; {
-		_, err = io.WriteString(w, strings.Repeat(" ", 4096))
-	}
-}
-
-// memory is a store of one test.
-type memory struct {
-	mu         sync.Mutex
-	owed       []bakeoff.Notification
-	deliveries map[string]bakeoff.Delivery
-	settled    map[string]bool
-	putFails   func(bakeoff.Delivery) error // injects a fault of the store
-}
-
-func newMemory(owed ...bakeoff.Notification) *memory {
-	return &memory{owed: owed, deliveries: map[string]bakeoff.Delivery{}, settled: map[string]bool{}}
-}
-
-func (s *memory) Outbox(context.Context) ([]bakeoff.Notification, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var owed []bakeoff.Notification
-	for _, n := range s.owed {
-		if !s.settled[n.ID] {
-			owed = append(owed, n)
-		}
-	}
-	return owed, nil
-}
-
-func (s *memory) Deliveries(_ context.Context, id string) ([]bakeoff.Delivery, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var list []bakeoff.Delivery
-	for _, d := range s.deliveries {
-		if d.Notification == id {
-			list = append(list, d)
-		}
-	}
-	sort.Slice(list, func(i, j int) bool { return list[i].Receiver < list[j].Receiver })
-	return list, nil
-}
-
-func (s *memory) PutDelivery(ctx context.Context, d bakeoff.Delivery) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.putFails != nil {
-		if err := s.putFails(d); err != nil {
-			return err
-		}
-	}
-	s.deliveries[fmt.Sprint(d.Notification, "/", d.Receiver)] = d
-	return ctx.Err()
-}
-
-func (s *memory) Settle(ctx context.Context, id string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.settled[id] = true
-	return ctx.Err()
-}
 
 // kept returns a notification of a run that kept version i.
 func kept(i int) bakeoff.Notification {
@@ -268,49 +132,6 @@ func TestOneReceiverDoesNotHoldUpAnother(t *testing.T) {
 		t.Errorf("settled: %v", store.settled)
 	}
 }
-
-// inPipes runs f where time stands still, with a receiver that is reached over pipes.
-func inPipes(t *testing.T, script []step, f func(t *testing.T, slack *receiver, connect func(*notify.Notifier), to bakeoff.Receiver)) {
-	synctest.Test(t, func(t *testing.T) {
-		slack := &receiver{script: script}
-		pipes := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-		server := &http.Server{Handler: slack}
-		var serving sync.WaitGroup
-		serving.Go(func() { _ = server.Serve(pipes) })
-		f(t, slack, func(n *notify.Notifier) { n.DialWith(pipes.dial) }, at("http://slack.test"))
-		_ = server.Close()
-		serving.Wait()
-	})
-}
-
-// pipeListener hands out the far ends of pipes.
-type pipeListener struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	near, far := net.Pipe()
-	select {
-	case l.conns <- far:
-		return near, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error   { l.once.Do(func() { close(l.closed) }); return nil }
-func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 
 func TestFlushTriesAgain(t *testing.T) {
 	type result struct {
