@@ -23,8 +23,8 @@ const FileName = "model.bakeoff"
 //	version  uint32
 //	length   uint32, of the header
 //	header   JSON, its keys in a fixed order
-//	body     the rest: for a linear model the coefficients of each output and then the
-//	         intercepts, as float64; for trees what package tree writes
+//	body     the rest: for a linear model its weights as float64, column by column and the
+//	         intercept last, one an output; for trees what package tree writes
 const (
 	magic         = "BAKEOFF\n"
 	formatVersion = 1
@@ -64,12 +64,10 @@ func (m *Model) Encode(w io.Writer) error {
 	return nil
 }
 
-// appendBinary appends the coefficients and the intercepts.
+// appendBinary appends the weights.
 func (l *linearModel) appendBinary(b []byte) ([]byte, error) {
-	for _, list := range [][]float64{l.model.Coef, l.model.Intercept} {
-		for _, v := range list {
-			b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
-		}
+	for _, v := range l.model.Weights {
+		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
 	}
 	return b, nil
 }
@@ -140,19 +138,16 @@ func decodeLinear(h header, body []byte) (*linearModel, error) {
 		outputs = len(h.Schema.Classes)
 	}
 	if want := uint64(outputs) * (uint64(width) + 1) * 8; uint64(len(body)) != want {
-		return nil, fmt.Errorf("%d bytes of coefficients, want %d", len(body), want)
+		return nil, fmt.Errorf("%d bytes of weights, want %d", len(body), want)
 	}
 	values := make([]float64, len(body)/8)
 	for i := range values {
 		values[i] = math.Float64frombits(binary.LittleEndian.Uint64(body[i*8:]))
 		if math.IsNaN(values[i]) || infinite(values[i]) {
-			return nil, fmt.Errorf("coefficient %d is not finite", i)
+			return nil, fmt.Errorf("weight %d is not finite", i)
 		}
 	}
-	l.model = &linear.Model{
-		Outputs: outputs, Width: width,
-		Coef: values[:outputs*width], Intercept: values[outputs*width:],
-	}
+	l.model = &linear.Model{Outputs: outputs, Width: width, Weights: values}
 	return l, nil
 }
 

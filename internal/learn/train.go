@@ -53,6 +53,9 @@ func Train(ctx context.Context, r Request) (*Model, error) {
 	} else {
 		m.fitted, err = trainTrees(ctx, r, b, p)
 	}
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx) // says more than that there was one
+	}
 	if err != nil {
 		return nil, fmt.Errorf("train %s: %w", r.Learner, err)
 	}

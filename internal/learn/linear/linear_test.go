@@ -84,8 +84,12 @@ func TestTheOptimumIsScikitLearns(t *testing.T) {
 			if !m.Converged {
 				t.Errorf("not converged after %d iterations", m.Iterations)
 			}
-			near(t, "coefficients", f.Coef, m.Coef)
-			near(t, "intercepts", f.Intercept, m.Intercept)
+			var coef []float64
+			for k := range m.Outputs {
+				coef = append(coef, m.Coef(k)...)
+			}
+			near(t, "coefficients", f.Coef, coef)
+			near(t, "intercepts", f.Intercept, m.Intercepts())
 			if f.Classes > 0 {
 				p, err := m.Probabilities(t.Context(), f.design(), 2)
 				if err != nil {
@@ -227,17 +231,17 @@ func TestSeparableRowsAndNoColumns(t *testing.T) {
 		p := linear.DefaultLogisticParams()
 		p.C = c
 		m, err := linear.Logistic(t.Context(), separable, []int32{0, 0, 0, 1, 1, 1}, 2, p, linear.Options{})
-		if err != nil || !(m.Coef[0] > 0) || math.IsInf(m.Coef[0], 0) || math.Abs(m.Intercept[0]) > 1e-6 {
+		if err != nil || !(m.Coef(0)[0] > 0) || math.IsInf(m.Coef(0)[0], 0) || math.Abs(m.Intercepts()[0]) > 1e-6 {
 			t.Errorf("C %v: %+v, %v", c, m, err)
 		}
 	}
 	none := &linear.Design{Rows: 4}
 	m, err := linear.Logistic(t.Context(), none, []int32{0, 1, 1, 1}, 2, linear.DefaultLogisticParams(), linear.Options{})
-	if err != nil || math.Abs(m.Intercept[0]-math.Log(3)) > tolerance {
+	if err != nil || math.Abs(m.Intercepts()[0]-math.Log(3)) > tolerance {
 		t.Errorf("no columns: %+v, %v", m, err)
 	}
 	m, err = linear.Ridge(t.Context(), none, []float64{1, 2, 3, 4}, 1, linear.Options{})
-	if err != nil || math.Abs(m.Intercept[0]-2.5) > tolerance {
+	if err != nil || math.Abs(m.Intercepts()[0]-2.5) > tolerance {
 		t.Errorf("no columns: %+v, %v", m, err)
 	}
 }

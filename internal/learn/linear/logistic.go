@@ -48,10 +48,9 @@ func Logistic(ctx context.Context, d *Design, y []int32, classes int, p Logistic
 	if err != nil {
 		return nil, err
 	}
-	m := newModel(theta, outputs, d.Width)
-	m.Iterations, m.Converged = iterations, converged
+	m := &Model{Outputs: outputs, Width: d.Width, Weights: theta, Iterations: iterations, Converged: converged}
 	if outputs > 1 {
-		centre(m.Intercept)
+		centre(m.Intercepts())
 	}
 	return m, nil
 }

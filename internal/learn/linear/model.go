@@ -5,54 +5,38 @@ import (
 	"math"
 )
 
-// Model holds the coefficients of a fitted model. Binary logistic regression and ridge regression
-// have one output, multinomial logistic regression has one a class.
+// Model is a fitted model. Binary logistic regression and ridge regression have one output,
+// multinomial logistic regression has one a class. It is immutable and safe for concurrent use.
 type Model struct {
 	Outputs, Width int
-	Coef           []float64 // Outputs*Width, one output after the other
-	Intercept      []float64 // Outputs
+	// Weights has, for each column and last for the intercept, one number an output.
+	Weights []float64
 	// Iterations counts those of the solver; Converged is false where it stopped at the limit.
 	Iterations int
 	Converged  bool
 }
 
-// newModel takes the parameters apart that the solvers hold as one vector: for each column, and
-// last for the intercept, one number an output.
-func newModel(theta []float64, outputs, width int) *Model {
-	m := &Model{
-		Outputs: outputs, Width: width,
-		Coef:      make([]float64, outputs*width),
-		Intercept: append([]float64(nil), theta[width*outputs:]...),
+// Coef returns the coefficients of one output, one a column.
+func (m *Model) Coef(output int) []float64 {
+	coef := make([]float64, m.Width)
+	for j := range coef {
+		coef[j] = m.Weights[j*m.Outputs+output]
 	}
-	for j := range width {
-		for k := range outputs {
-			m.Coef[k*width+j] = theta[j*outputs+k]
-		}
-	}
-	return m
+	return coef
 }
 
-// theta is the inverse of newModel.
-func (m *Model) theta() []float64 {
-	theta := make([]float64, (m.Width+1)*m.Outputs)
-	for k := range m.Outputs {
-		for j := range m.Width {
-			theta[j*m.Outputs+k] = m.Coef[k*m.Width+j]
-		}
-	}
-	copy(theta[m.Width*m.Outputs:], m.Intercept)
-	return theta
-}
+// Intercepts returns the intercept of each output.
+func (m *Model) Intercepts() []float64 { return m.Weights[m.Width*m.Outputs:] }
 
 // Values returns the margin of each output for each row, row-major: the predictions themselves
 // for ridge regression, log-odds for logistic regression.
 func (m *Model) Values(ctx context.Context, d *Design, threads int) ([]float64, error) {
 	out := make([]float64, d.Rows*m.Outputs)
-	theta, k := m.theta(), m.Outputs
+	k := m.Outputs
 	err := inBlocks(ctx, d.Rows, blocks(d.Rows, k), threads, func(_, lo, hi int) {
 		for i := lo; i < hi; i++ {
 			x, slots := d.row(i)
-			margins(out[i*k:(i+1)*k], theta, x, slots)
+			margins(out[i*k:(i+1)*k], m.Weights, x, slots)
 		}
 	})
 	return out, err

@@ -29,7 +29,7 @@ func Ridge(ctx context.Context, d *Design, y []float64, alpha float64, o Options
 	if err != nil {
 		return nil, err
 	}
-	m.Intercept[0] += centre
+	m.Intercepts()[0] += centre
 	return m, nil
 }
 
@@ -70,9 +70,7 @@ func (r *ridge) cholesky(ctx context.Context) (*Model, error) {
 		return nil, err
 	}
 	r.options.report(1, 1)
-	m := newModel(theta, 1, r.d.Width)
-	m.Iterations, m.Converged = 1, true
-	return m, nil
+	return &Model{Outputs: 1, Width: r.d.Width, Weights: theta, Iterations: 1, Converged: true}, nil
 }
 
 // moments returns the inner product of each column, the intercept's last, with the centred values.
@@ -133,9 +131,7 @@ func (r *ridge) gradients(ctx context.Context) (*Model, error) {
 		size = next
 		r.options.report(iteration, share(first, size, goal))
 	}
-	m := newModel(theta, 1, r.d.Width)
-	m.Iterations, m.Converged = iteration, size <= goal
-	return m, nil
+	return &Model{Outputs: 1, Width: r.d.Width, Weights: theta, Iterations: iteration, Converged: size <= goal}, nil
 }
 
 func divide(out, a, b []float64) {
