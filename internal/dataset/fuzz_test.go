@@ -37,8 +37,11 @@ func FuzzCSV(f *testing.F) {
 	}
 	f.Add([]byte(everyKind))
 	f.Add([]byte("x;y\r\n1;\"a\"\"b\"\r\n2;c\r\n"))
+	s := dataset.Source{Path: filepath.Join(f.TempDir(), "data.csv"), Target: "y", Split: bakeoff.Split{Holdout: 0.5, By: bakeoff.SplitByHash}}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		s := dataset.Source{Path: write(t, string(text)), Target: "y", Split: bakeoff.Split{Holdout: 0.5, By: bakeoff.SplitByHash}}
+		if err := os.WriteFile(s.Path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
 		bounded(t, len(text), func() {
 			snapshot, err := dataset.Inspect(t.Context(), s)
 			if err != nil {
@@ -58,7 +61,7 @@ func FuzzCSV(f *testing.F) {
 // readAgain freezes a source that Inspect took, and scores it by its own schema.
 func readAgain(t *testing.T, s dataset.Source, snapshot bakeoff.Snapshot) {
 	t.Helper()
-	f := freeze(t, s)
+	f := freezeInto(t, s, filepath.Dir(s.Path))
 	if f.train.Table.Rows != snapshot.Rows.Train || f.holdout.Table.Rows != snapshot.Rows.Holdout {
 		t.Fatalf("parts of %d and %d rows, want %+v", f.train.Table.Rows, f.holdout.Table.Rows, snapshot.Rows)
 	}
@@ -106,17 +109,17 @@ func FuzzParquet(f *testing.F) {
 	f.Add(seed)
 	f.Add([]byte("PAR1PAR1"))
 	f.Add([]byte("PAR1bakeoff1\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00PAR1"))
+	part := filepath.Join(f.TempDir(), "part")
 	f.Fuzz(func(t *testing.T, b []byte) {
-		path := filepath.Join(t.TempDir(), "part")
-		if err := os.WriteFile(path, b, 0o600); err != nil {
+		if err := os.WriteFile(part, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		bounded(t, len(b), func() {
-			_, err := dataset.ReadParquet(t.Context(), path, whole.Schema)
+			_, err := dataset.ReadParquet(t.Context(), part, whole.Schema)
 			if (err == nil) != (string(b) == string(seed)) {
 				t.Errorf("error %v for %d bytes", err, len(b))
 			}
-			_, _ = dataset.ReadIdentities(path)
+			_, _ = dataset.ReadIdentities(part)
 		})
 	})
 }

@@ -67,7 +67,11 @@ type frozen struct {
 
 func freeze(tb testing.TB, s dataset.Source) frozen {
 	tb.Helper()
-	dir := tb.TempDir()
+	return freezeInto(tb, s, tb.TempDir())
+}
+
+func freezeInto(tb testing.TB, s dataset.Source, dir string) frozen {
+	tb.Helper()
 	f := frozen{trainPath: filepath.Join(dir, "train"), holdoutPath: filepath.Join(dir, "holdout")}
 	var err error
 	if f.Snapshot, err = dataset.Freeze(tb.Context(), s, f.trainPath, f.holdoutPath); err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/parquet-go/parquet-go"
 
@@ -50,12 +51,7 @@ func frozenColumns(r *Rows, schema bakeoff.Schema) []frozenColumn {
 		node:  parquet.Compressed(parquet.Encoded(parquet.Uint(64), &parquet.Plain), &parquet.Uncompressed),
 		value: func(row int) parquet.Value { return parquet.Int64Value(int64(r.Identity[row])) },
 	})
-	slices.SortFunc(columns, func(a, b frozenColumn) int {
-		if a.name < b.name {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(columns, func(a, b frozenColumn) int { return strings.Compare(a.name, b.name) })
 	return columns
 }
 
