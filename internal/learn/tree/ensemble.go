@@ -15,7 +15,7 @@ type Ensemble struct {
 	// base has, for boosting, the score that each output starts from; for a classification forest
 	// the share of each class in the training rows.
 	base      []float64
-	smoothing float64 // of a classification forest, see newDistribution
+	smoothing float64 // of a classification forest, see setShares
 	trees     grove
 }
 
@@ -63,7 +63,7 @@ func (s *binSet) has(bin uint8) bool { return s[bin>>6]>>(bin&63)&1 != 0 }
 
 // share is the part that one class has in a leaf.
 type share struct {
-	part  float64 // see newDistribution
+	part  float64 // see setShares
 	class uint32
 	count uint32 // rows, as often as the bootstrap drew them
 }
