@@ -217,7 +217,7 @@ func TestUnpackRefuses(t *testing.T) {
 // allowed, and what was unpacked packs and unpacks to the same digest.
 func FuzzUnpack(f *testing.F) {
 	dir := f.TempDir()
-	write(f, dir, model)
+	write(f, dir, map[string]string{"model.json": "{}", "weights/layer": "one"})
 	var packed bytes.Buffer
 	if _, _, err := build.Pack(dir, &packed); err != nil {
 		f.Fatal(err)
