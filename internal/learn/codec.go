@@ -134,8 +134,8 @@ func decodeLinear(h header, body []byte) (*linearModel, error) {
 		return nil, fmt.Errorf("encoder: %w", err)
 	}
 	outputs, width := 1, l.width(h.Schema)
-	if h.Schema.Task == bakeoff.Multiclass {
-		outputs = len(h.Schema.Classes)
+	if n := len(h.Schema.Classes); n > 2 {
+		outputs = n
 	}
 	if want := uint64(outputs) * (uint64(width) + 1) * 8; uint64(len(body)) != want {
 		return nil, fmt.Errorf("%d bytes of weights, want %d", len(body), want)

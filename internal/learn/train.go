@@ -147,7 +147,7 @@ func checkClasses(s bakeoff.Schema) error {
 	case bakeoff.Binary:
 		legal = n == 2
 	case bakeoff.Multiclass:
-		legal = n >= 3
+		legal = n >= 2 // two where the user says multiclass and the rows do not
 	case bakeoff.Regression:
 		legal = n == 0
 	}
