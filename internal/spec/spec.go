@@ -35,28 +35,23 @@ func Load(path string, o Options) (*bakeoff.Pipeline, error) {
 		return nil, bakeoff.Errorf(bakeoff.CodeInvalid, "read pipeline file: %w", err).
 			WithHint("give the path of a pipeline file, a YAML file that may be read")
 	}
-	dir := filepath.Dir(path)
-	return parse(path, dir, text, &variables{environment: o.LookupEnv, dotenv: filepath.Join(dir, ".env")})
+	return Parse(path, filepath.Dir(path), text, o)
 }
 
 // Parse turns the text of a pipeline file into a pipeline; file is its name for messages, and
-// relative paths in it start at dir. Variables come from the environment alone. The error is a
-// *bakeoff.Error of code CodeInvalid whose cause is Mistakes.
+// relative paths in it start at dir. Variables come from the environment first, then from a file
+// named .env in dir. The error is a *bakeoff.Error of code CodeInvalid whose cause is Mistakes.
 //
 // In the pipeline every default is filled in except the objective metric, which follows from the
 // learning task and so from the data. Dir and Data.Source are absolute paths.
 func Parse(file, dir string, text []byte, o Options) (*bakeoff.Pipeline, error) {
-	return parse(file, dir, text, &variables{environment: o.LookupEnv})
-}
-
-func parse(file, dir string, text []byte, vars *variables) (*bakeoff.Pipeline, error) {
 	r := &report{file: file}
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, bakeoff.Errorf(bakeoff.CodeInvalid, "find the folder of %s: %w", file, err)
 	}
 	r.readText(text)
-	root := readTree(r, vars)
+	root := readTree(r, &variables{environment: o.LookupEnv, dotenv: filepath.Join(dir, ".env")})
 	if root == nil {
 		return nil, r.err()
 	}
