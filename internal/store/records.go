@@ -122,15 +122,17 @@ func (s *Store) WaitRun(ctx context.Context, id string) (bakeoff.Run, error) {
 	}
 }
 
+// Runs returns every run, oldest first.
+func (s *Store) Runs(ctx context.Context) ([]bakeoff.Run, error) {
+	runs, err := all[bakeoff.Run](ctx, s, s.runs, ">")
+	slices.SortFunc(runs, func(a, b bakeoff.Run) int { return a.Created.Compare(b.Created) })
+	return runs, err
+}
+
 // OpenRuns returns the runs that have not ended, oldest first.
 func (s *Store) OpenRuns(ctx context.Context) ([]bakeoff.Run, error) {
-	runs, err := all[bakeoff.Run](ctx, s, s.runs, ">")
-	if err != nil {
-		return nil, err
-	}
-	runs = slices.DeleteFunc(runs, func(r bakeoff.Run) bool { return r.Phase == bakeoff.PhaseEnded })
-	slices.SortFunc(runs, func(a, b bakeoff.Run) int { return a.Created.Compare(b.Created) })
-	return runs, nil
+	runs, err := s.Runs(ctx)
+	return slices.DeleteFunc(runs, func(r bakeoff.Run) bool { return r.Phase == bakeoff.PhaseEnded }), err
 }
 
 // PublishEvent appends an event.

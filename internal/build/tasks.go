@@ -1,0 +1,193 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/dataset"
+)
+
+// Store is what building needs of the store.
+type Store interface {
+	Run(ctx context.Context, id string) (bakeoff.Run, uint64, error)
+	Identity(ctx context.Context, pipeline string) (*bakeoff.Identity, error)
+	PutIdentity(ctx context.Context, pipeline string, i bakeoff.Identity) error
+	GetFile(ctx context.Context, digest bakeoff.Digest, path string) error
+	PutFile(ctx context.Context, path string) (bakeoff.Digest, error)
+	PublishEvent(ctx context.Context, e bakeoff.Event) error
+}
+
+// Pipelines finds a revision of a pipeline.
+type Pipelines interface {
+	Pipeline(ctx context.Context, name string, revision bakeoff.Digest) (*bakeoff.Pipeline, error)
+}
+
+// Tasks does the tasks of kind snapshot and build.
+type Tasks struct {
+	Store     Store
+	Pipelines Pipelines
+	Scratch   string   // an existing folder; every attempt has one of its own in it, which ends with the attempt
+	Self      []string // as in Request
+	Threads   int      // as in Request
+}
+
+// scratch makes a folder for an attempt.
+func (t *Tasks) scratch(a bakeoff.Attempt) (dir string, remove func() error, err error) {
+	dir, err = os.MkdirTemp(t.Scratch, string(a.Task.Kind)+"-")
+	if err != nil {
+		return "", nil, fmt.Errorf("make a folder for the attempt: %w", err)
+	}
+	return dir, func() error { return os.RemoveAll(dir) }, nil
+}
+
+// Snapshot freezes the rows of a run. Data that cannot be used is a result with its reason.
+func (t *Tasks) Snapshot(ctx context.Context, a bakeoff.Attempt) (result bakeoff.Result, err error) {
+	run, _, err := t.Store.Run(ctx, a.Task.Run)
+	if err != nil {
+		return result, err
+	}
+	p, err := t.Pipelines.Pipeline(ctx, run.Pipeline, run.Revision)
+	if bakeoff.CodeOf(err) == bakeoff.CodeInvalid { // a variable that the file names is gone
+		result.Failure = err.Error()
+		return result, nil
+	}
+	if err != nil {
+		return result, err
+	}
+	dir, remove, err := t.scratch(a)
+	if err != nil {
+		return result, err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	return t.freeze(ctx, p, dir)
+}
+
+func (t *Tasks) freeze(ctx context.Context, p *bakeoff.Pipeline, dir string) (result bakeoff.Result, err error) {
+	source := Source(p)
+	if source.Previous, err = t.Store.Identity(ctx, p.Name); err != nil {
+		return result, err
+	}
+	train, holdout := filepath.Join(dir, "train.parquet"), filepath.Join(dir, "holdout.parquet")
+	snapshot, err := dataset.Freeze(ctx, source, train, holdout)
+	if bakeoff.CodeOf(err) == bakeoff.CodeInvalid {
+		result.Failure = err.Error()
+		if hint := bakeoff.HintOf(err); hint != "" {
+			result.Failure += " (" + hint + ")"
+		}
+		return result, nil
+	}
+	if err != nil {
+		return result, err
+	}
+	for _, path := range []string{train, holdout} {
+		if _, err := t.Store.PutFile(ctx, path); err != nil {
+			return result, err
+		}
+	}
+	if err := t.Store.PutIdentity(ctx, p.Name, snapshot.Identity); err != nil {
+		return result, err
+	}
+	result.Snapshot = &snapshot
+	return result, nil
+}
+
+// Source says where the rows of a pipeline come from, as freezing them asks for it.
+func Source(p *bakeoff.Pipeline) dataset.Source {
+	d := p.Data
+	return dataset.Source{
+		Path: d.Source, Target: d.Target, Task: d.Task, Key: d.Key,
+		Columns: d.Columns, Ignore: d.Ignore, Missing: d.Missing, Split: d.Split,
+	}
+}
+
+// Build builds one trial. A trainer that fails is a result with its reason.
+func (t *Tasks) Build(ctx context.Context, a bakeoff.Attempt) (result bakeoff.Result, err error) {
+	run, _, err := t.Store.Run(ctx, a.Task.Run)
+	if err != nil {
+		return result, err
+	}
+	if run.Snapshot == nil {
+		return result, fmt.Errorf("run %s has no snapshot", run.ID)
+	}
+	p, err := t.Pipelines.Pipeline(ctx, run.Pipeline, run.Revision)
+	if err != nil {
+		return result, err
+	}
+	candidate, ok := p.Candidate(a.Task.Candidate)
+	if !ok {
+		return result, fmt.Errorf("pipeline %s has no candidate %s", p.Name, a.Task.Candidate)
+	}
+	dir, remove, err := t.scratch(a)
+	if err != nil {
+		return result, err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	trial, err := t.trial(ctx, run, p, candidate, a.Number, dir)
+	result.Trial = &trial
+	return result, err
+}
+
+// trial builds in dir and keeps what was left: the log always, the artifact when there is one.
+func (t *Tasks) trial(ctx context.Context, run bakeoff.Run, p *bakeoff.Pipeline, c bakeoff.Candidate, attempt int, dir string) (bakeoff.Trial, error) {
+	train := filepath.Join(dir, "train.parquet")
+	if err := t.Store.GetFile(ctx, run.Snapshot.Train, train); err != nil {
+		return bakeoff.Trial{}, err
+	}
+	work := filepath.Join(dir, "work")
+	if err := os.Mkdir(work, 0o700); err != nil {
+		return bakeoff.Trial{}, fmt.Errorf("make a folder for the trainer: %w", err)
+	}
+	tell := t.teller(ctx, run.ID, c.Name)
+	if err := tell(bakeoff.EventStarted, 0, ""); err != nil {
+		return bakeoff.Trial{}, err
+	}
+	out, err := Build(ctx, Request{
+		Run: run.ID, Candidate: c, Attempt: attempt, Snapshot: *run.Snapshot, TrainParquet: train, PipelineDir: p.Dir,
+		Seed: run.Snapshot.Split.Seed, Threads: t.Threads, Dir: work, Self: t.Self,
+	}, func(fraction float64, message string) {
+		_ = tell(bakeoff.EventProgress, fraction, message) // the build is worth more than its progress bar
+	})
+	if err != nil {
+		return bakeoff.Trial{}, err
+	}
+	if ctx.Err() != nil {
+		return bakeoff.Trial{}, context.Cause(ctx) // we stopped it: that is not the trainer's failure
+	}
+	if out.Trial.Log, err = t.Store.PutFile(ctx, out.LogPath); err != nil {
+		return bakeoff.Trial{}, err
+	}
+	if out.Trial.State != bakeoff.TrialBuilt {
+		return out.Trial, nil
+	}
+	return out.Trial, t.keep(ctx, out, filepath.Join(dir, "artifact.tar"))
+}
+
+// keep stores the artifact under its digest.
+func (t *Tasks) keep(ctx context.Context, out Outcome, archive string) error {
+	f, err := os.OpenFile(archive, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("pack artifact: %w", err)
+	}
+	_, _, err = Pack(out.ModelDir, f)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("pack artifact: %w", err)
+	}
+	digest, err := t.Store.PutFile(ctx, archive)
+	if err == nil && digest != out.Trial.Artifact {
+		err = errors.New("the artifact changed after its trainer had ended")
+	}
+	return err
+}
+
+func (t *Tasks) teller(ctx context.Context, run, candidate string) func(bakeoff.EventKind, float64, string) error {
+	return func(kind bakeoff.EventKind, progress float64, message string) error {
+		return t.Store.PublishEvent(ctx, bakeoff.Event{
+			Time: time.Now().UTC(), Run: run, Kind: kind, Candidate: candidate, Progress: progress, Message: message,
+		})
+	}
+}
