@@ -1,0 +1,54 @@
+package app
+
+import (
+	"context"
+
+	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/build"
+	"github.com/bakeoffhq/bakeoff/internal/dataset"
+	"github.com/bakeoffhq/bakeoff/internal/learn"
+	"github.com/bakeoffhq/bakeoff/internal/metric"
+	"github.com/bakeoffhq/bakeoff/internal/spec"
+)
+
+// Plan is what a run of a pipeline file would do.
+type Plan struct {
+	Pipeline *bakeoff.Pipeline `json:"-"`
+	Name     string            `json:"pipeline"`
+	Revision bakeoff.Digest    `json:"revision"`
+	Metric   string            `json:"metric"`
+	Snapshot bakeoff.Snapshot  `json:"snapshot"`
+}
+
+// Check reads a pipeline file and its data and changes nothing. What is wrong with either is an
+// error with bakeoff.CodeInvalid.
+func Check(ctx context.Context, path string, lookup func(string) (string, bool)) (*Plan, error) {
+	_, p, err := LoadPipeline(path, lookup)
+	if err != nil {
+		return nil, err
+	}
+	snapshot, err := dataset.Inspect(ctx, build.Source(p))
+	if err != nil {
+		return nil, err
+	}
+	task := snapshot.Schema.Task
+	for _, c := range p.Candidates {
+		if c.Trainer != bakeoff.TrainerCommand && !learn.Fits(c.Trainer, task) {
+			return nil, bakeoff.Errorf(bakeoff.CodeInvalid, "candidate %s: %s is not for a %s target", c.Name, c.Trainer, task)
+		}
+	}
+	objective := metric.Default(task)
+	if p.Judge.Metric != "" {
+		objective, _ = metric.Lookup(p.Judge.Metric) // the file was checked
+	}
+	if !objective.Fits(task) {
+		return nil, bakeoff.Errorf(bakeoff.CodeInvalid, "judge.metric: %s is not for a %s target", objective.Name(), task)
+	}
+	return &Plan{Pipeline: p, Name: p.Name, Revision: p.Revision, Metric: objective.Name(), Snapshot: snapshot}, nil
+}
+
+// PipelineSchema returns the JSON Schema of pipeline files.
+func PipelineSchema() []byte { return spec.Schema() }
+
+// PipelineTemplate returns a commented pipeline file to start from.
+func PipelineTemplate(name, source, target string) string { return spec.Template(name, source, target) }

@@ -1,0 +1,199 @@
+// Package app turns a store folder into a working node: it opens the engine, introduces the steps
+// of the walk to each other and to the store, and stops them in reverse order.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/build"
+	"github.com/bakeoffhq/bakeoff/internal/dispatch"
+	"github.com/bakeoffhq/bakeoff/internal/judge"
+	"github.com/bakeoffhq/bakeoff/internal/natsd"
+	"github.com/bakeoffhq/bakeoff/internal/notify"
+	"github.com/bakeoffhq/bakeoff/internal/registry"
+	"github.com/bakeoffhq/bakeoff/internal/store"
+	"github.com/bakeoffhq/bakeoff/internal/worker"
+)
+
+// Config says how a node works.
+type Config struct {
+	Store     string                      // the folder of the store
+	Slots     int                         // how many trials are built at once
+	Threads   int                         // how many threads a trial and the judge may use
+	Self      []string                    // the argv that this program was started by, for its children
+	LookupEnv func(string) (string, bool) // where the variables of pipeline files come from
+	Version   string                      // of this program
+	Log       *slog.Logger
+}
+
+// DefaultConfig returns the configuration for a store folder on this machine.
+func DefaultConfig(folder string) Config {
+	self, err := os.Executable()
+	if err != nil {
+		self = os.Args[0]
+	}
+	return Config{
+		Store: folder, Slots: max(minSlots, runtime.NumCPU()), Threads: runtime.NumCPU(),
+		Self: []string{self}, LookupEnv: os.LookupEnv, Version: "devel", Log: slog.New(slog.DiscardHandler),
+	}
+}
+
+// minSlots is how many trials are built at once on the smallest machine: one that waits for a
+// database or a disk should not keep the others waiting.
+const minSlots = 3
+
+// Node is an open store with the steps of the walk around it. Open starts none of them.
+type Node struct {
+	config     Config
+	server     *natsd.Server
+	scratch    string // a folder for this process's work, emptied when it ends
+	store      *store.Store
+	runtime    *servingRuntime
+	dispatcher *dispatch.Dispatcher
+	registry   *registry.Registry
+	notifier   *notify.Notifier
+}
+
+// Open opens the store of a node. A store that another process holds is an error with
+// bakeoff.CodeBusy.
+func Open(ctx context.Context, c Config) (*Node, error) {
+	server, err := natsd.Start(ctx, c.Store, c.Log)
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{config: c, server: server}
+	if err := n.open(ctx); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, nil
+}
+
+func (n *Node) open(ctx context.Context) (err error) {
+	if n.scratch, err = emptyScratch(n.server.Dir()); err != nil {
+		return err
+	}
+	if n.store, err = store.Open(ctx, n.server.Conn()); err != nil {
+		return err
+	}
+	n.runtime = &servingRuntime{store: n.store, scratch: n.scratch, threads: n.config.Threads}
+	n.registry = registry.New(n.store, n.runtime, n, n.config.Version, n.config.Log)
+	n.dispatcher = dispatch.New(n.store, n.registry, n.config.Log)
+	n.notifier = notify.New(n.store, n.receivers, n.config.Log)
+	return nil
+}
+
+// emptyScratch makes the folder for unfinished work. What a process that was killed has left in
+// it is removed: the store's lock says that nobody uses it.
+func emptyScratch(dir string) (string, error) {
+	path := filepath.Join(dir, "scratch")
+	if err := os.RemoveAll(path); err != nil {
+		return "", fmt.Errorf("empty %s: %w", path, err)
+	}
+	if err := os.Mkdir(path, 0o700); err != nil {
+		return "", fmt.Errorf("make %s: %w", path, err)
+	}
+	return path, nil
+}
+
+// Close lets go of the store.
+func (n *Node) Close() error {
+	err := n.server.Stop()
+	if n.scratch != "" {
+		err = errors.Join(err, os.RemoveAll(n.scratch))
+	}
+	return err
+}
+
+// Store returns the store, for looking.
+func (n *Node) Store() *store.Store { return n.store }
+
+// Registry returns the registry, for what a person does to models.
+func (n *Node) Registry() *registry.Registry { return n.registry }
+
+// Work runs every step until ctx ends, and returns when all have stopped.
+func (n *Node) Work(ctx context.Context) error {
+	building := &build.Tasks{
+		Store: n.store, Pipelines: n, Scratch: n.scratch, Self: n.config.Self, Threads: n.config.Threads,
+	}
+	judging := &judge.Tasks{Store: n.store, Pipelines: n, Open: n.runtime.judged, Scratch: n.scratch}
+	builder, err := n.worker(ctx, bakeoff.QueueDefault, n.config.Slots, map[bakeoff.TaskKind]worker.Handler{
+		bakeoff.TaskBuild: building.Build,
+	})
+	if err != nil {
+		return err
+	}
+	jury, err := n.worker(ctx, bakeoff.QueueJudge, 1, map[bakeoff.TaskKind]worker.Handler{
+		bakeoff.TaskSnapshot: building.Snapshot, bakeoff.TaskEvaluate: judging.Evaluate,
+	})
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return builder.Run(ctx) })
+	g.Go(func() error { return jury.Run(ctx) })
+	g.Go(func() error { return n.dispatcher.Run(ctx) })
+	return g.Wait()
+}
+
+// worker returns a worker of a queue of this node's own store, whose former workers are gone.
+func (n *Node) worker(ctx context.Context, queue string, slots int, handlers map[bakeoff.TaskKind]worker.Handler) (*worker.Worker, error) {
+	q, err := n.store.Queue(ctx, queue, true)
+	if err != nil {
+		return nil, err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	return worker.New(worker.Config{
+		Name: fmt.Sprintf("%s-%d-%s", host, os.Getpid(), queue), Slots: slots, Handlers: handlers,
+		Take: func(ctx context.Context) (bakeoff.Task, worker.Lease, error) {
+			lease, err := q.Lease(ctx)
+			if err != nil {
+				return bakeoff.Task{}, nil, err
+			}
+			return lease.Task, lease, nil
+		},
+	}, n.store, n.config.Log), nil
+}
+
+// Notify delivers what is owed.
+func (n *Node) Notify(ctx context.Context) (notify.Summary, error) { return n.notifier.Flush(ctx) }
+
+// Submit keeps the pipeline's revision, records a new run of it and has it driven; Work must be
+// under way. It returns the run's ID.
+func (n *Node) Submit(ctx context.Context, file bakeoff.PipelineFile, p *bakeoff.Pipeline, trigger bakeoff.Trigger) (string, error) {
+	if err := n.store.PutPipeline(ctx, file); err != nil {
+		return "", err
+	}
+	now := time.Now().UTC()
+	run := dispatch.NewRun(bakeoff.NewRunID(p.Name, now), p, trigger, now)
+	if err := n.store.CreateRun(ctx, run); err != nil {
+		return "", err
+	}
+	return run.ID, n.dispatcher.Submit(ctx, run.ID)
+}
+
+// Cancel ends a run that has not come to its promotion.
+func (n *Node) Cancel(ctx context.Context, run, reason string) error {
+	return n.dispatcher.Cancel(ctx, run, reason)
+}
+
+// Person names whoever uses this process, for the record of what a person does.
+func Person() string {
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username
+	}
+	return "unknown"
+}
