@@ -1,0 +1,174 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/app"
+)
+
+// defaultFile is the pipeline file that commands look for where none is named.
+const defaultFile = "bakeoff.yaml"
+
+func (s *shell) runCommand() *cobra.Command {
+	var detailed bool
+	c := &cobra.Command{
+		Use: "run [FILE|NAME]", Short: "Run a pipeline once, now", Args: cobra.MaximumNArgs(1),
+		Long: `Run freezes the data of a pipeline, builds its candidates, judges them and
+carries out the verdict. FILE is a pipeline file; NAME a pipeline that has run
+before, whose file is read again. Without either it is ./bakeoff.yaml, or the
+only pipeline of the store. Ctrl-C cancels the run.`,
+		RunE: func(c *cobra.Command, args []string) error {
+			return s.withNode(c.Context(), func(ctx context.Context, node *app.Node) error {
+				path, err := pipelineFile(ctx, node, args)
+				if err != nil {
+					return err
+				}
+				report, err := s.run(ctx, node, path)
+				if err != nil {
+					return err
+				}
+				if err := s.print(report); err != nil {
+					return err
+				}
+				return verdictCode(report.Verdict, detailed)
+			})
+		},
+	}
+	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 10 instead of 0 when the champion is kept")
+	return c
+}
+
+// run makes one run of a pipeline file and sees it to its end, after those that were interrupted.
+func (s *shell) run(ctx context.Context, node *app.Node, path string) (bakeoff.Report, error) {
+	file, p, err := app.LoadPipeline(path, os.LookupEnv)
+	if err != nil {
+		return bakeoff.Report{}, err
+	}
+	if err := s.resume(ctx, node); err != nil {
+		return bakeoff.Report{}, err
+	}
+	var report bakeoff.Report
+	err = s.working(ctx, node, func(ctx context.Context) error {
+		id, err := node.Submit(ctx, file, p, bakeoff.TriggerPerson)
+		if err != nil {
+			return err
+		}
+		report, err = s.watch(ctx, node, id)
+		return err
+	})
+	return report, err
+}
+
+// pipelineFile returns the path of the file that a run is asked of.
+func pipelineFile(ctx context.Context, node *app.Node, args []string) (string, error) {
+	if len(args) == 0 {
+		if _, err := os.Stat(defaultFile); err == nil {
+			return defaultFile, nil
+		}
+	} else if info, err := os.Stat(args[0]); err == nil && !info.IsDir() || !bakeoff.ValidName(args[0]) {
+		return args[0], nil // reading it says what is wrong with it
+	}
+	name, err := pipeline(ctx, node, args)
+	if err != nil {
+		return "", err
+	}
+	file, err := node.Store().Pipeline(ctx, name, "")
+	return file.Path, err
+}
+
+// print writes a run's outcome to stdout.
+func (s *shell) print(report bakeoff.Report) error {
+	if s.json {
+		return writeJSON(s.stdout, report)
+	}
+	writeLeaderboard(s.stdout, report, width(s.stdout), s.color(s.stdout))
+	return nil
+}
+
+func verdictCode(v bakeoff.Verdict, detailed bool) error {
+	switch {
+	case v == bakeoff.Failed:
+		return exitCode(exitFailed)
+	case v == bakeoff.Kept && detailed:
+		return exitCode(exitKept)
+	default:
+		return nil
+	}
+}
+
+func (s *shell) checkCommand() *cobra.Command {
+	var schema bool
+	c := &cobra.Command{
+		Use: "check [FILE]", Short: "Find every mistake in a pipeline file, and look at its data", Args: cobra.MaximumNArgs(1),
+		Long: `Check reads a pipeline file and the data that it names, changes nothing, and
+prints what a run would do. With --schema it prints the JSON Schema of pipeline
+files, for editors.`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if schema {
+				_, err := s.stdout.Write(app.PipelineSchema())
+				return err
+			}
+			path := defaultFile
+			if len(args) > 0 {
+				path = args[0]
+			}
+			return s.check(c.Context(), path)
+		},
+	}
+	c.Flags().BoolVar(&schema, "schema", false, "print the JSON Schema of pipeline files")
+	return c
+}
+
+// check prints what a run of the file would do.
+func (s *shell) check(ctx context.Context, path string) error {
+	plan, err := app.Check(ctx, path, os.LookupEnv)
+	if err != nil {
+		return err
+	}
+	if s.json {
+		return writeJSON(s.stdout, plan)
+	}
+	rows := plan.Snapshot.Rows
+	fmt.Fprintf(s.stdout, "%s is a valid pipeline file.\n\n", path)
+	fmt.Fprintf(s.stdout, "pipeline    %s, revision %s\n", plan.Pipeline.Name, plan.Pipeline.Revision.Short())
+	fmt.Fprintf(s.stdout, "data        %s\n", plan.Pipeline.Data.Source)
+	fmt.Fprintf(s.stdout, "rows        %d to train, %d held out, %d set aside\n", rows.Train, rows.Holdout, rows.SetAside)
+	fmt.Fprintf(s.stdout, "target      %s: %s\n", plan.Snapshot.Schema.Target, target(plan.Snapshot.Schema))
+	fmt.Fprintf(s.stdout, "metric      %s\n", plan.Metric)
+	fmt.Fprintf(s.stdout, "candidates  %s\n", list(candidateNames(plan.Pipeline)))
+	fmt.Fprintln(s.stdout, "columns")
+	for _, c := range plan.Snapshot.Schema.Columns {
+		fmt.Fprintf(s.stdout, "  %-24s %s%s\n", c.Name, c.Kind, categories(c))
+	}
+	for _, n := range plan.Snapshot.Notes {
+		fmt.Fprintf(s.stdout, "note: %s\n", n)
+	}
+	return nil
+}
+
+func target(schema bakeoff.Schema) string {
+	if schema.Task == bakeoff.Regression {
+		return string(schema.Task)
+	}
+	return fmt.Sprintf("%s, %s", schema.Task, list(schema.Classes))
+}
+
+func categories(c bakeoff.ColumnSchema) string {
+	if c.Kind != bakeoff.KindCategory {
+		return ""
+	}
+	return fmt.Sprintf(" of %d", len(c.Categories))
+}
+
+func candidateNames(p *bakeoff.Pipeline) []string {
+	names := make([]string, len(p.Candidates))
+	for i, c := range p.Candidates {
+		names[i] = c.Name + " (" + c.Trainer + ")"
+	}
+	return names
+}
