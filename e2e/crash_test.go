@@ -1,0 +1,214 @@
+// Package e2e tests whole processes: started, killed and started again.
+package e2e_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/build"
+	"github.com/bakeoffhq/bakeoff/internal/cli"
+	"github.com/bakeoffhq/bakeoff/internal/natsd"
+	"github.com/bakeoffhq/bakeoff/internal/store"
+	"github.com/bakeoffhq/bakeoff/internal/store/storetest"
+)
+
+// asProgram makes this test binary run as the program itself.
+const asProgram = "BAKEOFF_E2E_PROGRAM"
+
+func TestMain(m *testing.M) {
+	child := len(os.Args) > 1 && os.Args[1] == build.ChildCommand // of a program that a test has started
+	if child || os.Getenv(asProgram) != "" {
+		os.Exit(cli.Main())
+	}
+	os.Exit(m.Run())
+}
+
+// program returns a command of the program in a folder.
+func program(t *testing.T, dir string, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(self, args...)
+	c.Dir = dir
+	c.Env = append(os.Environ(), asProgram+"=1")
+	return c
+}
+
+// writePipeline writes a small pipeline and its data: three learners that are quick to build.
+func writePipeline(t *testing.T, dir string) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(1, 1))
+	var rows strings.Builder
+	rows.WriteString("a,b,c,y\n")
+	for range 600 {
+		a, b := rng.NormFloat64(), rng.NormFloat64()
+		y := "no"
+		if a+b+0.5*rng.NormFloat64() > 0 {
+			y = "yes"
+		}
+		fmt.Fprintf(&rows, "%.4f,%.4f,%s,%s\n", a, b, []string{"red", "green", "blue"}[rng.IntN(3)], y)
+	}
+	file := `name: crash
+data: {source: rows.csv, target: y}
+candidates:
+  - {name: linear, trainer: logistic_regression}
+  - {name: forest, trainer: random_forest, params: {trees: 20}}
+  - {name: boosting, trainer: gradient_boosting, params: {iterations: 20}}
+`
+	for name, text := range map[string]string{"rows.csv": rows.String(), "crash.yaml": file} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestKilledAtAnyMomentEveryRunEndsOnce kills the program 50 times while it runs a pipeline, and
+// then finds every run that it ever began ended, with one verdict, one version a promotion, and
+// nothing left behind.
+func TestKilledAtAnyMomentEveryRunEndsOnce(t *testing.T) {
+	const kills = 50
+	dir := t.TempDir()
+	writePipeline(t, dir)
+	began := time.Now()
+	if out, err := program(t, dir, "run", "crash.yaml").CombinedOutput(); err != nil {
+		t.Fatalf("an undisturbed run: %v\n%s", err, out)
+	}
+	undisturbed := time.Since(began)
+
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d, an undisturbed run takes %v", seed, undisturbed)
+	rng := rand.New(rand.NewPCG(seed, 1))
+	finished := 0
+	for range kills {
+		if runAndKill(t, dir, time.Duration(rng.Int64N(int64(undisturbed+undisturbed/4)))) {
+			finished++
+		}
+	}
+	if finished > kills/2 {
+		t.Errorf("%d of %d runs were over before their kill: the kills come too late to prove anything", finished, kills)
+	}
+	if out, err := program(t, dir, "history").CombinedOutput(); err != nil {
+		t.Fatalf("the start after the last kill: %v\n%s", err, out)
+	}
+	checkStore(t, filepath.Join(dir, ".bakeoff"))
+}
+
+// runAndKill starts a run and kills it with SIGKILL after a while. It reports whether the run was
+// over before.
+func runAndKill(t *testing.T, dir string, after time.Duration) (finished bool) {
+	t.Helper()
+	c := program(t, dir, "run", "crash.yaml")
+	var out strings.Builder
+	c.Stdout, c.Stderr = &out, &out
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	moment := time.AfterFunc(after, func() { _ = c.Process.Kill() })
+	defer moment.Stop()
+	err := c.Wait()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return true
+	case errors.As(err, &exit) && !exit.Exited(): // by the kill
+		return false
+	case exit.ExitCode() == 1 && strings.Contains(out.String(), "failed: "):
+		return true // its builds were killed so often that nothing was left to judge
+	default:
+		t.Fatalf("a start after a kill: %v\n%s", err, out.String())
+		return false
+	}
+}
+
+// checkStore opens the store and holds it against what must be true of it.
+func checkStore(t *testing.T, dir string) {
+	t.Helper()
+	ctx := t.Context()
+	srv, err := natsd.Start(ctx, dir, storetest.Log(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := srv.Stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	s, err := store.Open(ctx, srv.Conn())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if open, err := s.OpenRuns(ctx); err != nil || len(open) != 0 {
+		t.Errorf("%d runs are still open, %v", len(open), err)
+	}
+	runs, err := s.Runs(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verdicts, err := s.Verdicts(ctx, "crash")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(verdicts) != len(runs) || len(runs) < 2 {
+		t.Errorf("%d runs have %d verdicts", len(runs), len(verdicts))
+	}
+	promoted := []int{}
+	for _, r := range runs {
+		v, err := s.Verdict(ctx, r.Pipeline, r.ID)
+		if err != nil || v.Verdict != r.Verdict || v.Reason != r.Reason {
+			t.Errorf("run %s ended as %s (%s), its verdict is %s (%s), %v", r.ID, r.Verdict, r.Reason, v.Verdict, v.Reason, err)
+		}
+		if v.Verdict == bakeoff.Promoted {
+			promoted = append(promoted, v.Champion.Version)
+		}
+	}
+	checkModel(t, ctx, s, promoted)
+	if owed, err := s.Outbox(ctx); err != nil || len(owed) != 0 {
+		t.Errorf("%d messages are still owed, %v", len(owed), err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "scratch")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("unfinished work was left behind: %v", err)
+	}
+}
+
+// checkModel holds the versions against the promotions: each has made one, numbered from 1.
+func checkModel(t *testing.T, ctx context.Context, s *store.Store, promoted []int) {
+	t.Helper()
+	versions, err := s.Versions(ctx, "crash")
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(promoted)
+	for i, n := range promoted {
+		if n != i+1 {
+			t.Errorf("the promotions made versions %v", promoted)
+			break
+		}
+	}
+	if len(versions) != len(promoted) {
+		t.Errorf("%d promotions made %d versions", len(promoted), len(versions))
+	}
+	model, _, err := s.Model(ctx, "crash")
+	if err != nil || model.Champion() != len(versions) || model.Latest != len(versions) {
+		t.Errorf("champion v%d, latest v%d of %d versions, %v", model.Champion(), model.Latest, len(versions), err)
+	}
+	for _, v := range versions {
+		if _, err := s.GetBytes(ctx, v.Artifact); err != nil {
+			t.Errorf("v%d: %v", v.Version, err)
+		}
+		if _, err := s.GetBytes(ctx, v.Golden); err != nil {
+			t.Errorf("v%d: %v", v.Version, err)
+		}
+	}
+}
