@@ -1,0 +1,53 @@
+# The front door. Each target is a line that you could type yourself.
+
+GO     ?= go
+TOOL    = $(GO) tool -modfile=tools/go.mod
+FUZZ   ?= 60s
+# The race detector needs a C compiler; the product never does.
+RACE    = $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
+export CGO_ENABLED = $(if $(RACE),1,0)
+
+.PHONY: all
+all: fmt lint test ## format, lint, test
+
+.PHONY: build
+build: ## the binary, into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/bakeoff ./cmd/bakeoff
+
+.PHONY: demo
+demo: ## the main job on bundled real data
+	$(GO) run ./cmd/bakeoff demo
+
+.PHONY: fmt
+fmt: ## rewrite the sources in the one format
+	$(TOOL) gofumpt -w $$(git ls-files '*.go')
+
+.PHONY: lint
+lint: ## everything that finds faults without running the code
+	@test -z "$$($(TOOL) gofumpt -l $$(git ls-files '*.go') | tee /dev/stderr)"
+	$(GO) vet ./...
+	$(TOOL) staticcheck ./...
+	$(TOOL) errcheck -exclude tools/errcheck.txt ./...
+	$(TOOL) sloglint -no-mixed-args ./...
+
+.PHONY: test
+test: parts ## every test, with the real parts, which it installs
+	BAKEOFF_TEST_PARTS=1 $(GO) test $(RACE) -timeout 11m ./...
+
+.PHONY: parts
+parts: ## install the real parts that tests run with
+	tools/install-parts.sh
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZ (60s) each
+	@set -e; for file in $$(git grep -l 'func Fuzz' -- '*_test.go'); do \
+	  for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\).*/\1/p' $$file); do \
+	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ) ./$$(dirname $$file); done; done
+
+.PHONY: bench
+bench: ## every benchmark
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
