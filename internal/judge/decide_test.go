@@ -70,11 +70,6 @@ func silent(k judge.Contestant, why string) judge.Contestant {
 	return k
 }
 
-func answering(k judge.Contestant, change func(*bakeoff.Predictions)) judge.Contestant {
-	change(k.Predictions)
-	return k
-}
-
 // caseOf returns a case by accuracy; a champion among the contestants is the live version.
 func caseOf(contestants ...judge.Contestant) judge.Case {
 	c := judge.Case{
@@ -154,7 +149,7 @@ func TestDecide(t *testing.T) {
 		{
 			name: "a tie goes to the champion",
 			c:    caseOf(challenger("aaa", 8, 1), champion(8)),
-			want: wanted{kept, "", "no challenger is better than v16: the best, aaa, has accuracy 0.8 against 0.8, and a tie goes to the champion", "forest* aaa baseline"},
+			want: wanted{kept, "", "no challenger is better than v16: the best, aaa, has the same accuracy, 0.8, and a tie goes to the champion", "forest* aaa baseline"},
 		},
 		{
 			name: "a tie goes to the smaller artifact, then the name",
@@ -276,6 +271,12 @@ func TestDecide(t *testing.T) {
 			want: wanted{failed, "", "no candidate was built of the 1 that at_least asks for; linear failed: exit code 1", "baseline | linear"},
 		},
 		{
+			name: "a long reason is cut",
+			c:    caseOf(challenger("a", 9, 1), challenger("b", 8, 1), broken("linear", strings.Repeat("é", 400))),
+			set:  func(c *judge.Case) { c.Pipeline.AtLeast = 3 },
+			want: wanted{failed, "", "2 candidates were built of the 3 that at_least asks for; linear failed: " + strings.Repeat("é", 300) + "…", "a b baseline | linear"},
+		},
+		{
 			name: "one that does not answer is not built",
 			c:    caseOf(challenger("boosting", 9, 10), silent(challenger("forest", 0, 10), "it ended with exit code 2")),
 			set:  func(c *judge.Case) { c.Pipeline.AtLeast = 2 },
@@ -357,11 +358,18 @@ func TestDecideRefusesAnswersThatAreNone(t *testing.T) {
 		"negative":      {func(p *bakeoff.Predictions) { p.Probabilities[0], p.Probabilities[1] = -0.1, 1.1 }, "holdout row 1: the probability of no is -0.1"},
 		"sum":           {func(p *bakeoff.Predictions) { p.Probabilities[19] = 0.3 }, "holdout row 10: the probabilities sum to 1.2, not 1"},
 		"too few":       {func(p *bakeoff.Predictions) { p.Probabilities = p.Probabilities[2:] }, "18 probabilities for 10 rows of 2 classes"},
+		"nil":           {nil, "it gave no answer"},
 		"none":          {func(p *bakeoff.Predictions) { *p = bakeoff.Predictions{} }, `it answers with the classes [], the target has ["no" "yes"]`},
 		"other classes": {func(p *bakeoff.Predictions) { p.Classes = []string{"yes", "no"} }, `it answers with the classes ["yes" "no"], the target has ["no" "yes"]`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, err := judge.Decide(caseOf(challenger("good", 9, 10), answering(challenger("bad", 9, 1), c.change)))
+			bad := challenger("bad", 9, 1)
+			if c.change == nil {
+				bad.Predictions = nil
+			} else {
+				c.change(bad.Predictions)
+			}
+			d, err := judge.Decide(caseOf(challenger("good", 9, 10), bad))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -258,6 +258,12 @@ func TestEvaluateNeverComparesWhatCannotBe(t *testing.T) {
 			func(in *judge.Inputs) { in.Champion.Lineage.Snapshot.Schema.Classes = []string{"no", "perhaps"} },
 			"it knows other classes: yes came, perhaps went",
 		},
+		"many classes": {
+			func(in *judge.Inputs) {
+				in.Champion.Lineage.Snapshot.Schema.Classes = strings.Split("a b c d e f g no yes", " ")
+			},
+			"it knows other classes: a, b, c, d, e and 2 more went",
+		},
 		"a column gone": {
 			func(in *judge.Inputs) { in.Snapshot.Schema.Columns = schema.Columns[:1] },
 			"it needs the column plan, which is gone",

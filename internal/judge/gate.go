@@ -123,7 +123,8 @@ func (b *board) gain(g bakeoff.Gain, best, champion place) outcome {
 	name := fmt.Sprintf("v%d", champion.row.Version)
 	switch {
 	case best.value == champion.value:
-		return kept("no challenger is better than %s: %s, and a tie goes to the champion", name, b.against(best, champion))
+		return kept("no challenger is better than %s: %s has the same %s, %s, and a tie goes to the champion",
+			name, b.label(best), m.Name(), number(best.value, 4))
 	case !m.Better(best.value, champion.value):
 		return kept("no challenger is better than %s: %s", name, b.against(best, champion))
 	}
@@ -147,14 +148,18 @@ func (b *board) gain(g bakeoff.Gain, best, champion place) outcome {
 	return kept("%s", reason)
 }
 
+// label names the challenger that is considered, and says how it was chosen.
+func (b *board) label(best place) string {
+	if b.challengers()[0].row.Candidate != best.row.Candidate {
+		return "the best that passes the floors, " + best.row.Candidate + ","
+	}
+	return "the best, " + best.row.Candidate + ","
+}
+
 // against says how the best challenger compares with another place.
 func (b *board) against(best, other place) string {
-	words := "the best"
-	if b.challengers()[0].row.Candidate != best.row.Candidate {
-		words = "the best that passes the floors"
-	}
 	own, theirs := pair(best.value, other.value)
-	return fmt.Sprintf("%s, %s, has %s %s against %s", words, best.row.Candidate, b.metrics.objective.Name(), own, theirs)
+	return fmt.Sprintf("%s has %s %s against %s", b.label(best), b.metrics.objective.Name(), own, theirs)
 }
 
 func first(places []place) (place, bool) {
