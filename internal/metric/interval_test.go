@@ -175,6 +175,23 @@ func TestIntervalOfAPerfectRankingIsNotAPoint(t *testing.T) {
 	}
 }
 
+// Neither is one positive row, wherever it stands.
+func TestIntervalOfASinglePositiveIsWide(t *testing.T) {
+	y := bakeoff.Labels{Classes: classNames(2), Codes: make([]int32, 50)}
+	y.Codes[20] = 1
+	p := &bakeoff.Predictions{Classes: y.Classes}
+	for i := range y.Codes {
+		score := float64(i) / 50
+		p.Probabilities = append(p.Probabilities, 1-score, score)
+	}
+	for _, name := range []string{"roc_auc", "average_precision"} {
+		got, err := lookup(t, name).Interval(y, p, 0.95, 1)
+		if err != nil || got[1]-got[0] < 0.5 {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+}
+
 // normalScores returns one positive row to three negative ones, scored from two normals that are
 // 1.8 apart.
 func normalScores(random *rand.Rand, rows int) (bakeoff.Labels, *bakeoff.Predictions) {

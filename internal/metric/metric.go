@@ -159,7 +159,7 @@ func (m Metric) Compute(y bakeoff.Labels, p *bakeoff.Predictions) (float64, erro
 		return 0, err
 	}
 	v, err := m.def.measure.value(y, p)
-	if err == nil && (notFinite(v)) {
+	if err == nil && notFinite(v) {
 		err = undefined("the numbers are too large")
 	}
 	if err != nil {

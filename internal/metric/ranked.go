@@ -146,7 +146,7 @@ func (m ranked) interval(y bakeoff.Labels, p *bakeoff.Predictions, confidence fl
 	}
 	all := rankings(y, p)
 	area := m.meanArea(all, y)
-	if area == 0 || area == 1 {
+	if area <= 0 || area >= 1 {
 		return wilson(area, smallestClass(y), confidence), nil
 	}
 	deviation := math.Sqrt(m.variance(all, y, area))
