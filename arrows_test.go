@@ -27,7 +27,8 @@ var layers = map[string]struct {
 	"steps":  {packages: []string{"dispatch", "worker", "build", "judge", "registry", "notify", "predict"}, imports: []string{"words", "leaves"}},
 	"ground": {packages: []string{"store", "natsd"}, imports: []string{"words"}, nats: true},
 	"app":    {packages: []string{"app"}, imports: []string{"words", "leaves", "steps", "ground"}},
-	"cli":    {packages: []string{"cli"}, imports: []string{"words", "leaves", "steps", "app"}},
+	"files":  {packages: []string{"examples"}},
+	"cli":    {packages: []string{"cli"}, imports: []string{"words", "leaves", "steps", "app", "files"}},
 	"main":   {packages: []string{"cmd/bakeoff"}, imports: []string{"cli"}},
 }
 
