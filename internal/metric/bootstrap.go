@@ -50,14 +50,15 @@ func scatter(x uint64) uint64 {
 //
 // Up to maxGroups rows a class a group is one row. Beyond, a group is some rows far apart: since
 // rows of a class are exchangeable, drawing groups gives the mean the same variance as drawing
-// rows, estimated to half a percent, and the cost of a resample stays bounded.
+// rows, and the cost of a resample stays bounded. So many groups tell the width of the interval to
+// half a percent, which is less than the noise of the resampling.
 type sample struct {
 	width int
 	sums  []float64 // of each group: the number of its rows, then the sum of each of their terms
 	ends  []int     // of each class: the index after its last group
 }
 
-const maxGroups = 1 << 16
+const maxGroups = 1 << 14
 
 // newSample groups rows with so many terms each, row-major.
 func newSample(y bakeoff.Labels, terms []float64, width int) *sample {

@@ -206,7 +206,7 @@ func normalScores(random *rand.Rand, rows int) (bakeoff.Labels, *bakeoff.Predict
 }
 
 func TestIntervalCoversTheTruth(t *testing.T) {
-	const trials = 150
+	const trials = 100
 	for _, name := range []string{"roc_auc", "average_precision", "brier", "f1"} {
 		m := lookup(t, name)
 		random := rand.New(rand.NewPCG(11, 12))
@@ -235,13 +235,13 @@ func TestIntervalCoversTheTruth(t *testing.T) {
 // Many rows are drawn in groups; that must not change how sure a mean is.
 func TestIntervalOfManyRowsHasTheStandardErrorOfTheMean(t *testing.T) {
 	random := rand.New(rand.NewPCG(21, 22))
-	y, p := draw(random, 300_000, 1)
+	y, p := draw(random, 100_000, 1)
 	got, err := lookup(t, "mae").Interval(y, p, 0.95, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
 	// The absolute value of a standard normal has the variance 1-2/pi.
-	want := 2 * 1.96 * math.Sqrt((1-2/math.Pi)/300_000)
+	want := 2 * 1.96 * math.Sqrt((1-2/math.Pi)/100_000)
 	if width := got[1] - got[0]; math.Abs(width/want-1) > 0.1 {
 		t.Errorf("width %v, want %v", width, want)
 	}
