@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -213,6 +214,27 @@ func TestUnpackRefuses(t *testing.T) {
 	}
 }
 
+// repair writes the right checksum into every header that it finds, so that a change to a header
+// is not refused for its checksum alone.
+func repair(b []byte) []byte {
+	b = bytes.Clone(b)
+	for at := 0; at+512 <= len(b); {
+		header := b[at : at+512]
+		copy(header[148:156], "        ")
+		sum := 0
+		for _, c := range header {
+			sum += int(c)
+		}
+		copy(header[148:156], fmt.Sprintf("%06o\x00 ", sum))
+		size, err := strconv.ParseUint(strings.Trim(string(header[124:136]), " \x00"), 8, 20)
+		if err != nil {
+			break
+		}
+		at += 512 + int(size+511)/512*512
+	}
+	return b
+}
+
 // FuzzUnpack: whatever the archive, nothing is written outside of the folder, nor more than was
 // allowed, and what was unpacked packs and unpacks to the same digest.
 func FuzzUnpack(f *testing.F) {
@@ -230,7 +252,7 @@ func FuzzUnpack(f *testing.F) {
 		const most = 1 << 16
 		parent := t.TempDir()
 		out := filepath.Join(parent, "artifact")
-		err := build.Unpack(bytes.NewReader(b), out, most)
+		err := build.Unpack(bytes.NewReader(repair(b)), out, most)
 		if entries, readErr := os.ReadDir(parent); readErr != nil || len(entries) != 1 {
 			t.Fatalf("%d entries, want the artifact alone (%v)", len(entries), readErr)
 		}
