@@ -15,9 +15,6 @@ build: ## the binary, into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/bakeoff ./cmd/bakeoff
 
 .PHONY: demo
-demo: ## the main job on bundled real data
-	$(GO) run ./cmd/bakeoff demo
-
 .PHONY: fmt
 fmt: ## rewrite the sources in the one format
 	$(TOOL) gofumpt -w $$(git ls-files '*.go')

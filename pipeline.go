@@ -53,7 +53,7 @@ type Data struct {
 	Split   Split
 }
 
-// The trainer that is not a built-in learner.
+// TrainerCommand is the trainer that is not a built-in learner: the user's own command.
 const TrainerCommand = "command"
 
 // Candidate is one competing recipe of a pipeline.

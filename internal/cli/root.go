@@ -161,7 +161,7 @@ func (s *shell) config() app.Config {
 	c := app.DefaultConfig(s.folder())
 	c.Version = programVersion()
 	if s.verbose {
-		c.Log = slog.New(tint.NewHandler(s.stderr, &tint.Options{NoColor: !s.color(s.stderr)}))
+		c.Log = slog.New(tint.NewTextHandler(s.stderr, &tint.Options{NoColor: !s.color(s.stderr)}))
 	}
 	return c
 }

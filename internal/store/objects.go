@@ -25,7 +25,7 @@ func (s *Store) PutFile(ctx context.Context, path string) (bakeoff.Digest, error
 	if err != nil {
 		return "", fmt.Errorf("store %s: %w", path, err)
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close()
 	digest, err := s.putObject(ctx, f)
 	if err != nil {
 		return "", fmt.Errorf("store %s: %w", path, err)
