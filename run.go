@@ -67,9 +67,10 @@ const (
 	FailedCancelled     FailureClass = "cancelled"
 	FailedWorkerLost    FailureClass = "worker lost"
 	FailedEmptyArtifact FailureClass = "empty artifact"
-	FailedStart         FailureClass = "not started"    // the command does not exist or cannot be run
-	FailedPrediction    FailureClass = "no predictions" // built, but it does not answer as it must
-	FailedData          FailureClass = "data"           // the source cannot be read or judged
+	FailedArtifact      FailureClass = "unusable artifact" // links, devices, or too many files
+	FailedStart         FailureClass = "not started"       // the command does not exist or cannot be run
+	FailedPrediction    FailureClass = "no predictions"    // built, but it does not answer as it must
+	FailedData          FailureClass = "data"              // the source cannot be read or judged
 )
 
 // Trial is one candidate within one run.

@@ -51,6 +51,8 @@ type Decision struct {
 	Candidate   string           `json:"candidate,omitempty"` // the one to promote
 	Rows        Rows             `json:"rows"`
 	Leaderboard []LeaderboardRow `json:"leaderboard"`
+	// Confidence is that of the leaderboard's intervals, between 0 and 1.
+	Confidence float64 `json:"confidence,omitempty"`
 	// Champion is the version that was judged as champion; 0 for none. A promotion holds only if it still is.
 	Champion int `json:"champion,omitempty"`
 	// Golden are answers of the candidate to promote, given while it was judged.
@@ -164,6 +166,7 @@ type Report struct {
 	Champion    *ChampionRef     `json:"champion,omitempty"` // the live version after the run
 	Previous    *ChampionRef     `json:"previous,omitempty"` // the one it replaced, where it did
 	Leaderboard []LeaderboardRow `json:"leaderboard"`
+	Confidence  float64          `json:"confidence,omitempty"` // of the leaderboard's intervals, between 0 and 1
 }
 
 // Notification is an outbox entry: one message that is owed. It is written with the verdict.

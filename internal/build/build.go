@@ -20,9 +20,6 @@ import (
 	"github.com/bakeoffhq/bakeoff/internal/proc"
 )
 
-// failedArtifact is the class of a trainer that ended well and left what cannot be kept.
-const failedArtifact bakeoff.FailureClass = "unusable artifact"
-
 // Of a log the first and the last bytes are kept; a trainer's last words are its stderr's.
 const (
 	logHead   = 1 << 20
@@ -122,7 +119,7 @@ func (o *Outcome) collect(dir string) error {
 	}
 	digest, size, err := Pack(dir, io.Discard)
 	if bakeoff.CodeOf(err) == bakeoff.CodeInvalid {
-		o.fail(failedArtifact, fmt.Sprintf("%s: %v (%s)", failedArtifact, err, bakeoff.HintOf(err)))
+		o.fail(bakeoff.FailedArtifact, fmt.Sprintf("%s: %v (%s)", bakeoff.FailedArtifact, err, bakeoff.HintOf(err)))
 		return nil
 	}
 	if err != nil {

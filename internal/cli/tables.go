@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -78,13 +79,21 @@ func liveInWords(r *bakeoff.Report) string {
 	return "there is no champion yet"
 }
 
+// intervalName names the leaderboard's intervals by their confidence.
+func intervalName(r *bakeoff.Report) string {
+	if r.Confidence == 0 {
+		return "interval"
+	}
+	return strconv.FormatFloat(100*r.Confidence, 'g', 4, 64) + "% interval"
+}
+
 // leaderboardTable lays out the contestants: the ranked ones in order, then those that failed.
 func leaderboardTable(r *bakeoff.Report) table {
 	old, judged := contestant(r, func(row *bakeoff.LeaderboardRow) bool { return row.Role == bakeoff.RoleChampion })
 	others := otherMetrics(r)
 	t := table{columns: []column{{title: "RANK"}, {title: "CANDIDATE"}, {title: "ROLE"}}}
 	if r.Metric != "" {
-		t.columns = append(t.columns, column{title: strings.ToUpper(visible(r.Metric)), right: true}, column{title: "INTERVAL", drop: 2})
+		t.columns = append(t.columns, column{title: strings.ToUpper(visible(r.Metric)), right: true}, column{title: strings.ToUpper(intervalName(r)), drop: 2})
 	}
 	if judged {
 		t.columns = append(t.columns, column{title: "GAIN", right: true})

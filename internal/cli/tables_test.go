@@ -70,7 +70,7 @@ func baselineRow(rank int) bakeoff.LeaderboardRow {
 
 func report(verdict bakeoff.Verdict, reason string, board ...bakeoff.LeaderboardRow) bakeoff.Report {
 	return bakeoff.Report{
-		Run: "churn-20261122T200000Z", Pipeline: "churn", Verdict: verdict, Reason: reason, Metric: "roc_auc",
+		Run: "churn-20261122T200000Z", Pipeline: "churn", Verdict: verdict, Reason: reason, Metric: "roc_auc", Confidence: 0.95,
 		Created: night, Ended: night.Add(3 * time.Second), Seconds: 2.1,
 		Rows:        &bakeoff.Rows{Train: 5631, Holdout: 1400, SetAside: 12, MissingTarget: 11, SeenByChampion: 1},
 		Leaderboard: board,

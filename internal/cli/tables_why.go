@@ -59,7 +59,7 @@ func comparison(r *bakeoff.Report) []string {
 	for _, row := range ranked {
 		line := fmt.Sprintf("  %d. %s has %s", *row.Rank, nameInWords(row), formatValue(row.Metrics[r.Metric]))
 		if bounds, ok := row.Interval[r.Metric]; ok {
-			line += fmt.Sprintf(" (interval %s to %s)", formatValue(bounds[0]), formatValue(bounds[1]))
+			line += fmt.Sprintf(" (%s %s to %s)", intervalName(r), formatValue(bounds[0]), formatValue(bounds[1]))
 		}
 		if lead := gain(r.Metric, best.Metrics[r.Metric], row.Metrics[r.Metric]); lead > 0 {
 			line += fmt.Sprintf(", %s behind %s", formatValue(lead), visible(best.Candidate))

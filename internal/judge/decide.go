@@ -55,6 +55,7 @@ func Decide(c Case) (bakeoff.Decision, error) {
 		Candidate:   o.candidate,
 		Rows:        c.Rows,
 		Leaderboard: b.rows(),
+		Confidence:  c.Pipeline.Judge.Confidence,
 		Champion:    c.Champion,
 	}, nil
 }

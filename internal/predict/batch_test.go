@@ -103,7 +103,9 @@ func TestBatchAddsItsColumnsToTheInputs(t *testing.T) {
 	records := readCSV(t, out)
 	wantCells := [][]string{
 		{"id", "city", "age", "bought", "prediction", "probability_no", "probability_yes"},
-		{"7", "Busan", "20", "no", "no"}, {"8", "Seoul, north", "80", "", "yes"}, {"9", "Atlantis", "unknown", "yes"},
+		{"7", "Busan", "20", "no", "no"},
+		{"8", "Seoul, north", "80", "", "yes"},
+		{"9", "Atlantis", "unknown", "yes"},
 	}
 	for i, want := range wantCells {
 		if diff := cmp.Diff(want, records[i][:len(want)]); diff != "" {

@@ -56,16 +56,36 @@ func TestExitIsClassified(t *testing.T) {
 		{"kill by another", proc.Command{Argv: []string{"/bin/sh", "-c", "kill -KILL $$"}}, bakeoff.FailedSignal, -1, "signal: SIGKILL (killed)"},
 		{"time limit", proc.Command{Argv: self("hang"), TimeLimit: time.Millisecond}, bakeoff.FailedTimeLimit, -1, "time limit: 1ms passed"},
 		{"no command", proc.Command{}, bakeoff.FailedStart, -1, "not started: the command is empty"},
-		{"no such command", proc.Command{Argv: []string{"no-such-command"}}, bakeoff.FailedStart, -1,
-			`not started: there is no command "no-such-command" in PATH (install it, or give its path)`},
-		{"no such path", proc.Command{Argv: []string{"./train.sh"}, Dir: "/"}, bakeoff.FailedStart, -1,
-			`not started: there is no command "./train.sh", or the interpreter that its first line names is missing (a relative path starts at "/")`},
-		{"not executable", proc.Command{Argv: []string{closed}}, bakeoff.FailedStart, -1,
-			fmt.Sprintf(`not started: %q may not be executed (chmod +x %s)`, closed, closed)},
-		{"not a program", proc.Command{Argv: []string{text}}, bakeoff.FailedStart, -1,
-			fmt.Sprintf(`not started: %q is not a program (its first line must name an interpreter, as in #!/bin/sh)`, text)},
-		{"no such directory", proc.Command{Argv: self("exit", "0"), Dir: "/no/such"}, bakeoff.FailedStart, -1,
-			`not started: the working directory "/no/such" does not exist (create it, or correct its name)`},
+		{
+			"no such command",
+			proc.Command{Argv: []string{"no-such-command"}},
+			bakeoff.FailedStart, -1,
+			`not started: there is no command "no-such-command" in PATH (install it, or give its path)`,
+		},
+		{
+			"no such path",
+			proc.Command{Argv: []string{"./train.sh"}, Dir: "/"},
+			bakeoff.FailedStart, -1,
+			`not started: there is no command "./train.sh", or the interpreter that its first line names is missing (a relative path starts at "/")`,
+		},
+		{
+			"not executable",
+			proc.Command{Argv: []string{closed}},
+			bakeoff.FailedStart, -1,
+			fmt.Sprintf(`not started: %q may not be executed (chmod +x %s)`, closed, closed),
+		},
+		{
+			"not a program",
+			proc.Command{Argv: []string{text}},
+			bakeoff.FailedStart, -1,
+			fmt.Sprintf(`not started: %q is not a program (its first line must name an interpreter, as in #!/bin/sh)`, text),
+		},
+		{
+			"no such directory",
+			proc.Command{Argv: self("exit", "0"), Dir: "/no/such"},
+			bakeoff.FailedStart, -1,
+			`not started: the working directory "/no/such" does not exist (create it, or correct its name)`,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			exit := run(t, c.command)
@@ -194,8 +214,10 @@ func TestStopping(t *testing.T) {
 		reason string
 	}{
 		{"cancel", "hang", func(_ *proc.Process, cancel context.CancelCauseFunc) { cancel(nil) }, bakeoff.FailedCancelled, "cancelled"},
-		{"cancel with a cause", "hang", func(_ *proc.Process, cancel context.CancelCauseFunc) { cancel(errors.New("the lease was lost")) },
-			bakeoff.FailedCancelled, "cancelled: the lease was lost"},
+		{
+			"cancel with a cause", "hang", func(_ *proc.Process, cancel context.CancelCauseFunc) { cancel(errors.New("the lease was lost")) },
+			bakeoff.FailedCancelled, "cancelled: the lease was lost",
+		},
 		{"cancel of one that ends well when asked", "polite", func(_ *proc.Process, cancel context.CancelCauseFunc) { cancel(nil) }, bakeoff.FailedCancelled, "cancelled"},
 		{"cancel of one that ignores it", "stubborn", func(_ *proc.Process, cancel context.CancelCauseFunc) { cancel(nil) }, bakeoff.FailedCancelled, "cancelled"},
 		{"stop", "hang", func(p *proc.Process, _ context.CancelCauseFunc) { p.Stop(); p.Stop() }, bakeoff.FailedCancelled, "cancelled: stopped by its owner"},

@@ -210,7 +210,7 @@ func (r *Registry) report(ctx context.Context, run bakeoff.Run, d bakeoff.Decisi
 	ended := now()
 	report := bakeoff.Report{
 		Run: run.ID, Pipeline: run.Pipeline, Trigger: run.Trigger, Verdict: d.Verdict, Reason: d.Reason, Metric: d.Metric,
-		Created: run.Created, Ended: ended, Seconds: ended.Sub(run.Created).Seconds(), Revision: run.Revision, Leaderboard: d.Leaderboard,
+		Created: run.Created, Ended: ended, Seconds: ended.Sub(run.Created).Seconds(), Revision: run.Revision, Leaderboard: d.Leaderboard, Confidence: d.Confidence,
 	}
 	if report.Leaderboard == nil {
 		report.Leaderboard = []bakeoff.LeaderboardRow{}

@@ -124,8 +124,10 @@ func TestACommandGetsItsFilesAndNothingOfOurs(t *testing.T) {
 	t.Setenv("SLACK_WEBHOOK_URL", "a secret")
 	s := command(t, "", schema)
 	s.Threads = 3
-	s.Recipe.Predict = []string{"/bin/sh", "-c",
-		`env > "$BAKEOFF_MODEL/env"; cat "$BAKEOFF_PARAMS" > "$BAKEOFF_MODEL/params"; pwd > "$BAKEOFF_MODEL/pwd"; cp "$BAKEOFF_SCHEMA" "$BAKEOFF_MODEL/schema"; exit 1`}
+	s.Recipe.Predict = []string{
+		"/bin/sh", "-c",
+		`env > "$BAKEOFF_MODEL/env"; cat "$BAKEOFF_PARAMS" > "$BAKEOFF_MODEL/params"; pwd > "$BAKEOFF_MODEL/pwd"; cp "$BAKEOFF_SCHEMA" "$BAKEOFF_MODEL/schema"; exit 1`,
+	}
 	if _, err := open(t, s).Score(t.Context(), table(1)); err == nil {
 		t.Fatal("a command that exits answered")
 	}
@@ -148,8 +150,10 @@ func TestACommandGetsItsFilesAndNothingOfOurs(t *testing.T) {
 	for _, own := range []string{"PWD", "OLDPWD", "SHLVL", "_"} { // the shell's
 		delete(names, own)
 	}
-	want := map[string]bool{"BAKEOFF_MODEL": true, "BAKEOFF_SCHEMA": true, "BAKEOFF_PARAMS": true, "BAKEOFF_THREADS": true,
-		"PATH": true, "HOME": true, "TMPDIR": true, "LANG": true}
+	want := map[string]bool{
+		"BAKEOFF_MODEL": true, "BAKEOFF_SCHEMA": true, "BAKEOFF_PARAMS": true, "BAKEOFF_THREADS": true,
+		"PATH": true, "HOME": true, "TMPDIR": true, "LANG": true,
+	}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Error(diff)
 	}
