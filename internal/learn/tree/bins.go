@@ -128,7 +128,8 @@ func binOf(edges []float64, x float64) int {
 
 // mergeBins returns the upper edges of at most bins bins for ascending values that occur as often
 // as counts says: a bin for each value if there are few enough, else bins of about equal size. A
-// value that is more frequent than a bin's share has a bin of its own.
+// value that is more frequent than a bin's share has a bin of its own. Only the proportions of the
+// counts matter.
 func mergeBins(values []float64, counts []int, bins int) []float64 {
 	edges := make([]float64, 0, min(bins, len(values)+1))
 	left, size := 0, 0
@@ -137,8 +138,9 @@ func mergeBins(values []float64, counts []int, bins int) []float64 {
 	}
 	for i := 0; i+1 < len(values) && len(edges) < bins-1; i++ {
 		size += counts[i]
-		free := bins - len(edges)
-		if len(values) <= bins || size*free >= left || counts[i+1]*free > left {
+		// A bin ends where its size is nearest to an equal share of the rows that are left.
+		free, next := bins-len(edges), counts[i+1]
+		if len(values) <= bins || (2*size+next)*free >= 2*left || next*free > left {
 			edges = append(edges, between(values[i], values[i+1]))
 			left -= size
 			size = 0
