@@ -40,7 +40,6 @@ type forester struct {
 	target   target
 	features []feature
 	drawn    int // features that a split chooses among
-	shares   []float64
 	// words has, row by row, what a tree needs of the label: the class, for two classes 0 or 1,
 	// or the value as an integer.
 	words []int64

@@ -25,6 +25,7 @@ type forestGrower struct {
 	depths    []int32
 	counts    []uint32 // of a leaf, by class
 	tree      grownTree
+	best      cut // of the node; here, since a variable that a criterion sees is allocated for each node
 }
 
 func newForestGrower(f *forester) *forestGrower {
@@ -45,9 +46,10 @@ func newForestGrower(f *forester) *forestGrower {
 // grow grows a tree, node by node in breadth-first order. It ends early when ctx does.
 func (g *forestGrower) grow(ctx context.Context, number uint64) grownTree {
 	g.rand = rand.New(rand.NewPCG(g.f.o.Seed, number))
-	g.tree = grownTree{gains: make([]float64, len(g.f.features))}
+	t := &g.tree
+	t.gains, t.nodes, t.shares = make([]float64, len(g.f.features)), t.nodes[:0], t.shares[:0]
 	if g.f.target.classes > 2 {
-		g.tree.starts = []uint32{0}
+		t.starts = append(t.starts[:0], 0)
 	}
 	for j := range g.features {
 		g.features[j] = j
@@ -65,9 +67,10 @@ func (g *forestGrower) grow(ctx context.Context, number uint64) grownTree {
 			g.leaf(b)
 		}
 	}
-	t := g.tree
-	t.nodes, t.shares, t.starts = slices.Clone(t.nodes), slices.Clone(t.shares), slices.Clone(t.starts)
-	return t
+	return grownTree{
+		grove: grove{nodes: slices.Clone(t.nodes), shares: slices.Clone(t.shares), starts: slices.Clone(t.starts)},
+		gains: t.gains,
+	}
 }
 
 // at returns the rows of a node.
@@ -102,12 +105,13 @@ func (g *forestGrower) bootstrap() int {
 // choose returns the best cut of a node by the features that it draws; false for a leaf. It draws
 // more than it should while none of them can divide the node.
 func (g *forestGrower) choose(b bunch, depth int32) (cut, bool) {
-	best := cut{score: -1, feature: -1}
+	best := &g.best
+	*best = cut{score: -1, feature: -1}
 	weight, whole, pure := g.criterion.enter(b)
 	p := &g.f.p
 	if pure || weight < int64(p.MinSamplesSplit) || weight < 2*int64(p.MinSamplesLeaf) ||
 		p.MaxDepth > 0 && int(depth) >= p.MaxDepth || g.f.target.classes == 0 && g.sameValue(b.rows) {
-		return best, false
+		return *best, false
 	}
 	for i := range g.features {
 		if i >= g.f.drawn && best.feature >= 0 {
@@ -116,12 +120,12 @@ func (g *forestGrower) choose(b bunch, depth int32) (cut, bool) {
 		other := i + g.rand.IntN(len(g.features)-i)
 		g.features[i], g.features[other] = g.features[other], g.features[i]
 		j := g.features[i]
-		g.criterion.cut(&best, j, &g.f.features[j], b)
+		g.criterion.cut(best, j, &g.f.features[j], b)
 	}
 	if best.feature >= 0 {
 		g.tree.gains[best.feature] += max(0, best.score-whole)
 	}
-	return best, best.feature >= 0
+	return *best, best.feature >= 0
 }
 
 func (g *forestGrower) sameValue(rows []int32) bool {
