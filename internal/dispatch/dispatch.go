@@ -19,7 +19,7 @@ type Store interface {
 	OpenRuns(ctx context.Context) ([]bakeoff.Run, error)
 	PublishTask(ctx context.Context, t bakeoff.Task) error
 	Results(ctx context.Context, run string) ([]bakeoff.Result, error)
-	WatchResults(ctx context.Context, each func(bakeoff.Result) error) error
+	WatchResults(ctx context.Context, ready func(), each func(bakeoff.Result) error) error
 	PublishEvent(ctx context.Context, e bakeoff.Event) error
 }
 
@@ -75,8 +75,9 @@ func (d *Dispatcher) send(ctx context.Context, m message) error {
 // the store ends it too: what is stored is then taken up at the next start.
 func (d *Dispatcher) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
+	watching := make(chan struct{})
 	g.Go(func() error {
-		return d.store.WatchResults(ctx, func(r bakeoff.Result) error {
+		return d.store.WatchResults(ctx, func() { close(watching) }, func(r bakeoff.Result) error {
 			err := d.send(ctx, message{run: r.Task.Run, event: Event{Result: &r}})
 			if ctx.Err() != nil {
 				return nil
@@ -84,7 +85,14 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 			return err
 		})
 	})
-	g.Go(func() error { return d.loop(ctx, g) })
+	g.Go(func() error {
+		select {
+		case <-watching: // from here on no result is missed
+			return d.loop(ctx, g)
+		case <-ctx.Done():
+			return nil
+		}
+	})
 	err := g.Wait()
 	if errors.Is(err, context.Canceled) {
 		return nil

@@ -187,13 +187,15 @@ func (s *Store) Results(ctx context.Context, run string) ([]bakeoff.Result, erro
 	return all[bakeoff.Result](ctx, s, s.trials, run+".*.*.result")
 }
 
-// WatchResults calls each with every result that is recorded from now on, until ctx ends or each
-// returns an error, which it then returns.
-func (s *Store) WatchResults(ctx context.Context, each func(bakeoff.Result) error) error {
+// WatchResults calls ready, and then each with every result that is recorded after ready was
+// called, until ctx ends or each returns an error, which it then returns. What was recorded before
+// is for Results to tell: asked when ready is called, the two together miss nothing.
+func (s *Store) WatchResults(ctx context.Context, ready func(), each func(bakeoff.Result) error) error {
 	w, err := s.trials.Watch(ctx, "*.*.*.result", jetstream.UpdatesOnly())
 	if err != nil {
 		return fmt.Errorf("watch results: %w", timeout(err))
 	}
+	ready()
 	defer func() { _ = w.Stop() }() // the subscription ends with the connection at the latest
 	for {
 		select {

@@ -78,32 +78,39 @@ func (f fixture) start(slots int, h worker.Handler) (stop func()) {
 // results waits until n results are recorded.
 func (f fixture) results(n int) map[string]bakeoff.Result {
 	f.t.Helper()
-	got := map[string]bakeoff.Result{}
-	ctx, cancel := context.WithCancel(f.t.Context())
-	defer cancel()
-	first, err := f.store.Results(ctx, "churn-a")
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	for _, r := range first {
-		got[r.Task.Candidate] = r
-	}
-	if len(got) >= n {
-		return got
-	}
 	enough := errors.New("enough")
-	err = f.store.WatchResults(ctx, func(bakeoff.Result) error {
+	recorded := make(chan struct{}, 1)
+	recorded <- struct{}{} // look once for what was there before
+	ctx, cancel := context.WithCancelCause(f.t.Context())
+	ready := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		err := f.store.WatchResults(ctx, func() { close(ready) }, func(bakeoff.Result) error {
+			select {
+			case recorded <- struct{}{}:
+			default: // a look is due already
+			}
+			return nil
+		})
+		cancel(err)
+	})
+	defer watching.Wait()
+	defer cancel(enough)
+	<-ready
+	got := map[string]bakeoff.Result{}
+	for len(got) < n {
+		select {
+		case <-recorded:
+		case <-ctx.Done():
+			f.t.Fatal(context.Cause(ctx))
+		}
 		rs, err := f.store.Results(ctx, "churn-a")
+		if err != nil {
+			f.t.Fatal(err)
+		}
 		for _, r := range rs {
 			got[r.Task.Candidate] = r
 		}
-		if err == nil && len(got) >= n {
-			return enough
-		}
-		return err
-	})
-	if !errors.Is(err, enough) {
-		f.t.Fatal(err)
 	}
 	return got
 }
