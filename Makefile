@@ -39,7 +39,7 @@ parts: ## install the real parts that tests run with
 fuzz: ## every fuzz target for FUZZ (60s) each
 	@set -e; for file in $$(git grep -l 'func Fuzz' -- '*_test.go'); do \
 	  for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\).*/\1/p' $$file); do \
-	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ) ./$$(dirname $$file); done; done
+	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ) -fuzzminimizetime 10x ./$$(dirname $$file); done; done
 
 .PHONY: bench
 bench: ## every benchmark

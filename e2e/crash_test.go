@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 }
 
 // program returns a command of the program in a folder.
-func program(t *testing.T, dir string, args ...string) *exec.Cmd {
+func program(t testing.TB, dir string, args ...string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {

@@ -83,6 +83,9 @@ func (n *Node) open(ctx context.Context) (err error) {
 	if n.scratch, err = emptyScratch(n.server.Dir()); err != nil {
 		return err
 	}
+	if err := hideFromGit(n.server.Dir()); err != nil {
+		return err
+	}
 	if n.store, err = store.Open(ctx, n.server.Conn()); err != nil {
 		return err
 	}
@@ -104,6 +107,18 @@ func emptyScratch(dir string) (string, error) {
 		return "", fmt.Errorf("make %s: %w", path, err)
 	}
 	return path, nil
+}
+
+// hideFromGit keeps the store out of the repository that its folder may lie in.
+func hideFromGit(dir string) error {
+	path := filepath.Join(dir, ".gitignore")
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	if err := os.WriteFile(path, []byte("*\n"), 0o600); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
 }
 
 // Close lets go of the store.
