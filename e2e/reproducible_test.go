@@ -9,8 +9,8 @@ import (
 	"github.com/bakeoffhq/bakeoff"
 )
 
-// The same pipeline, rows and seed give the same snapshot and the same artifacts, byte for byte, on
-// one thread and on seven.
+// The same pipeline, rows and seed give the same snapshot and the same artifacts, byte for byte,
+// however many threads the program has. (Those of the trainers are varied by the tests of build.)
 func TestArtifactsAreReproducible(t *testing.T) {
 	one, seven := digests(t, "GOMAXPROCS=1"), digests(t, "GOMAXPROCS=7")
 	if len(one) != 4 {
