@@ -143,6 +143,8 @@ type Snapshot struct {
 	Rows     Rows     `json:"rows"`
 	Identity Identity `json:"identity"`
 	Split    Split    `json:"split"`
+	// Missing are the texts that meant a missing value, beside the built-in ones: rows to score are read alike.
+	Missing []string `json:"missing,omitempty"`
 	// Notes are findings about the data that a person should read: constant columns, very many
 	// categories, values that are not finite.
 	Notes []string `json:"notes,omitempty"`

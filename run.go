@@ -33,9 +33,11 @@ type Run struct {
 	// Parallel is copied from the pipeline, so that the course of a run follows from its record alone.
 	Parallel int `json:"parallel"`
 
-	Phase    Phase     `json:"phase"`
-	Snapshot *Snapshot `json:"snapshot,omitempty"`
-	Trials   []Trial   `json:"trials"` // one a candidate, in the file's order
+	Phase Phase `json:"phase"`
+	// Recipes are the candidates as the revision declares them, one a trial.
+	Recipes  []Candidate `json:"recipes"`
+	Snapshot *Snapshot   `json:"snapshot,omitempty"`
+	Trials   []Trial     `json:"trials"` // one a candidate, in the file's order
 	// Round counts the evaluations from 1: the second is for a champion that moved meanwhile.
 	Round    int       `json:"round,omitempty"`
 	Decision *Decision `json:"decision,omitempty"`

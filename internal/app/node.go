@@ -90,7 +90,7 @@ func (n *Node) open(ctx context.Context) (err error) {
 		return err
 	}
 	n.runtime = &servingRuntime{store: n.store, scratch: n.scratch, threads: n.config.Threads}
-	n.registry = registry.New(n.store, n.runtime, n, n.config.Version, n.config.Log)
+	n.registry = registry.New(n.store, n.runtime, n.config.Version, n.config.Log)
 	n.dispatcher = dispatch.New(n.store, n.registry, n.config.Log)
 	n.notifier = notify.New(n.store, n.receivers, n.config.Log)
 	return nil

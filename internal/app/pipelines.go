@@ -47,19 +47,6 @@ func (n *Node) Pipeline(ctx context.Context, name string, revision bakeoff.Diges
 	return p, nil
 }
 
-// Recipe returns a candidate as a revision of a pipeline declares it.
-func (n *Node) Recipe(ctx context.Context, pipeline string, revision bakeoff.Digest, candidate string) (bakeoff.Candidate, error) {
-	p, err := n.Pipeline(ctx, pipeline, revision)
-	if err != nil {
-		return bakeoff.Candidate{}, err
-	}
-	c, ok := p.Candidate(candidate)
-	if !ok {
-		return c, bakeoff.Errorf(bakeoff.CodeNotFound, "pipeline %s has no candidate %q", pipeline, candidate)
-	}
-	return c, nil
-}
-
 func (n *Node) receivers(ctx context.Context, pipeline string, revision bakeoff.Digest) ([]bakeoff.Receiver, error) {
 	p, err := n.Pipeline(ctx, pipeline, revision)
 	if err != nil {

@@ -149,21 +149,9 @@ func (n *Node) Score(ctx context.Context, model string, number int, in, out stri
 		return sum, v, err
 	}
 	defer func() { err = errors.Join(err, opened.Close()) }()
-	missing, err := n.missing(ctx, v)
-	if err != nil {
-		return sum, v, err
-	}
-	sum, err = predict.Batch(ctx, opened, v.Lineage.Snapshot.Schema, missing, in, out)
+	snapshot := v.Lineage.Snapshot
+	sum, err = predict.Batch(ctx, opened, snapshot.Schema, snapshot.Missing, in, out)
 	return sum, v, err
-}
-
-// missing returns the texts that the version's pipeline takes for a missing value.
-func (n *Node) missing(ctx context.Context, v bakeoff.Version) ([]string, error) {
-	p, err := n.Pipeline(ctx, v.Model, v.Lineage.Revision)
-	if err != nil {
-		return nil, err
-	}
-	return p.Data.Missing, nil
 }
 
 // Answer answers some rows, given by feature name, with the champion of a model.

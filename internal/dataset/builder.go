@@ -61,6 +61,7 @@ func (b *builder) build(ctx context.Context, features []string, identity bakeoff
 		Rows:     b.count(),
 		Identity: identity,
 		Split:    b.source.Split,
+		Missing:  b.source.Missing,
 		Notes:    b.notes,
 	}
 	return f, nil

@@ -35,7 +35,7 @@ type Effect struct {
 func NewRun(id string, p *bakeoff.Pipeline, trigger bakeoff.Trigger, now time.Time) bakeoff.Run {
 	r := bakeoff.Run{
 		ID: id, Pipeline: p.Name, Revision: p.Revision, Trigger: trigger, Created: now,
-		Phase: bakeoff.PhaseSnapshot, Parallel: p.Parallel,
+		Phase: bakeoff.PhaseSnapshot, Parallel: p.Parallel, Recipes: p.Candidates,
 	}
 	for _, c := range p.Candidates {
 		r.Trials = append(r.Trials, bakeoff.Trial{Candidate: c.Name, State: bakeoff.TrialWaiting})

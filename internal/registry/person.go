@@ -49,7 +49,7 @@ func (r *Registry) PromoteTrial(ctx context.Context, a Act, run, candidate strin
 		if err != nil {
 			return m, nil, err
 		}
-		v, err := r.newVersion(ctx, state, candidate, m)
+		v, err := newVersion(state, candidate, r.version, m)
 		if err != nil {
 			return m, nil, err
 		}

@@ -33,23 +33,17 @@ type Runtime interface {
 	Answer(ctx context.Context, v bakeoff.Version) (*bakeoff.Golden, error)
 }
 
-// Recipes finds a candidate as a revision of a pipeline declares it.
-type Recipes interface {
-	Recipe(ctx context.Context, pipeline string, revision bakeoff.Digest, candidate string) (bakeoff.Candidate, error)
-}
-
 // Registry is the only writer of models, versions and verdicts.
 type Registry struct {
 	store   Store
 	runtime Runtime
-	recipes Recipes
 	version string // of this program, for the lineage
 	log     *slog.Logger
 }
 
 // New returns a registry. The program's version goes into the lineage of what it promotes.
-func New(store Store, runtime Runtime, recipes Recipes, version string, log *slog.Logger) *Registry {
-	return &Registry{store: store, runtime: runtime, recipes: recipes, version: version, log: log.With("component", "registry")}
+func New(store Store, runtime Runtime, version string, log *slog.Logger) *Registry {
+	return &Registry{store: store, runtime: runtime, version: version, log: log.With("component", "registry")}
 }
 
 // maxConflicts bounds how often a change is tried anew because somebody else was faster.
@@ -115,7 +109,7 @@ func (r *Registry) prove(ctx context.Context, run bakeoff.Run, d bakeoff.Decisio
 		d.Verdict, d.Reason = bakeoff.Kept, heldReason(*m.Hold)
 		return nil, d, nil
 	}
-	v, err := r.newVersion(ctx, run, d.Candidate, m)
+	v, err := newVersion(run, d.Candidate, r.version, m)
 	if err != nil {
 		return nil, d, err
 	}
@@ -136,20 +130,16 @@ func heldReason(h bakeoff.Hold) string {
 }
 
 // newVersion describes the next version of a model: a trial of a run and where it comes from.
-func (r *Registry) newVersion(ctx context.Context, run bakeoff.Run, candidate string, m bakeoff.Model) (bakeoff.Version, error) {
-	recipe, err := r.recipes.Recipe(ctx, run.Pipeline, run.Revision, candidate)
-	if err != nil {
-		return bakeoff.Version{}, err
-	}
-	for _, t := range run.Trials {
+func newVersion(run bakeoff.Run, candidate, program string, m bakeoff.Model) (bakeoff.Version, error) {
+	for i, t := range run.Trials {
 		if t.Candidate != candidate || t.State != bakeoff.TrialBuilt {
 			continue
 		}
 		return bakeoff.Version{
 			Model: m.Name, Version: m.Latest + 1, Candidate: candidate, Artifact: t.Artifact, Bytes: t.Bytes, Created: now(),
 			Lineage: bakeoff.Lineage{
-				Run: run.ID, Revision: run.Revision, Snapshot: *run.Snapshot, Seed: run.Snapshot.Split.Seed, Recipe: recipe,
-				Seconds: t.Seconds, Metrics: metricsOf(run, candidate), Bakeoff: r.version,
+				Run: run.ID, Revision: run.Revision, Snapshot: *run.Snapshot, Seed: run.Snapshot.Split.Seed, Recipe: run.Recipes[i],
+				Seconds: t.Seconds, Metrics: metricsOf(run, candidate), Bakeoff: program,
 			},
 		}, nil
 	}

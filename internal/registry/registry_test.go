@@ -32,12 +32,6 @@ func (runtime) Answer(context.Context, bakeoff.Version) (*bakeoff.Golden, error)
 
 var golden = &bakeoff.Golden{Rows: []map[string]any{{"tenure": 1.0}}, Values: []float64{2}}
 
-type recipes struct{}
-
-func (recipes) Recipe(_ context.Context, _ string, _ bakeoff.Digest, candidate string) (bakeoff.Candidate, error) {
-	return bakeoff.Candidate{Name: candidate, Trainer: "random_forest"}, nil
-}
-
 type fixture struct {
 	*registry.Registry
 	store   *store.Store
@@ -48,7 +42,7 @@ func open(t *testing.T) fixture {
 	t.Helper()
 	s, _ := storetest.Open(t)
 	r := runtime{broken: map[bakeoff.Digest]bool{}}
-	return fixture{registry.New(s, r, recipes{}, "v0", storetest.Log(t)), s, r}
+	return fixture{registry.New(s, r, "v0", storetest.Log(t)), s, r}
 }
 
 // decided stores and returns a run whose decision is to promote its one candidate over champion.
@@ -56,7 +50,8 @@ func (f fixture) decided(t *testing.T, id string, champion int) bakeoff.Run {
 	t.Helper()
 	run := bakeoff.Run{
 		ID: id, Pipeline: "churn", Phase: bakeoff.PhasePromote, Round: 1, Snapshot: &bakeoff.Snapshot{Split: bakeoff.Split{Seed: 7}},
-		Trials: []bakeoff.Trial{{Candidate: "forest", State: bakeoff.TrialBuilt, Artifact: artifact(id), Bytes: 10}},
+		Recipes: []bakeoff.Candidate{{Name: "forest", Trainer: "random_forest"}},
+		Trials:  []bakeoff.Trial{{Candidate: "forest", State: bakeoff.TrialBuilt, Artifact: artifact(id), Bytes: 10}},
 		Decision: &bakeoff.Decision{
 			Verdict: bakeoff.Promoted, Reason: "it is better", Candidate: "forest", Champion: champion, Golden: golden,
 			Leaderboard: []bakeoff.LeaderboardRow{{Candidate: "forest", Role: bakeoff.RoleChallenger, Metrics: map[string]float64{"roc_auc": 0.8}}},
