@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"path/filepath"
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/build"
@@ -50,5 +51,18 @@ func Check(ctx context.Context, path string, lookup func(string) (string, bool))
 // PipelineSchema returns the JSON Schema of pipeline files.
 func PipelineSchema() []byte { return spec.Schema() }
 
-// PipelineTemplate returns a commented pipeline file to start from.
-func PipelineTemplate(name, source, target string) string { return spec.Template(name, source, target) }
+// PipelineTemplate returns a commented pipeline file to start from, for the column target of the CSV
+// file source; a relative path starts at dir. The data is read, to find what the target asks for.
+func PipelineTemplate(ctx context.Context, dir, name, source, target string) (string, error) {
+	path := source
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	found, err := dataset.Inspect(ctx, dataset.Source{
+		Path: path, Target: target, Split: bakeoff.Split{Holdout: 0.2, By: bakeoff.SplitByHash, Seed: 1},
+	})
+	if err != nil {
+		return "", err
+	}
+	return spec.Template(name, source, target, found.Schema.Task), nil
+}

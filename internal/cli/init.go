@@ -21,7 +21,7 @@ func (s *shell) initCommand() *cobra.Command {
 		Use: "init [FILE]", Short: "Write a pipeline file to start from", Args: cobra.MaximumNArgs(1),
 		Long: `Init writes a commented pipeline file, ./bakeoff.yaml or FILE, for a CSV file
 beside it: the one that --data names, or the only one of the folder.`,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			path := defaultFile
 			if len(args) > 0 {
 				path = args[0]
@@ -29,7 +29,11 @@ beside it: the one that --data names, or the only one of the folder.`,
 			if err := guess(filepath.Dir(path), &name, &data, &target); err != nil {
 				return err
 			}
-			return s.init(path, app.PipelineTemplate(name, data, target))
+			text, err := app.PipelineTemplate(c.Context(), filepath.Dir(path), name, data, target)
+			if err != nil {
+				return err
+			}
+			return s.init(path, text)
 		},
 	}
 	c.Flags().StringVar(&name, "name", "", "name of the pipeline (default: the data file's)")

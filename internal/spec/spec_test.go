@@ -151,13 +151,18 @@ func TestTemplate(t *testing.T) {
 		{"y", ".", "2020-01-01"},
 		{"z", "100%d.csv", "yes"},
 	} {
-		p, err := spec.Parse("f.yaml", "/d", []byte(spec.Template(c.name, c.source, c.target)), spec.Options{})
-		if err != nil {
-			t.Errorf("%+v: %v", c, err)
-			continue
-		}
-		if p.Name != c.name || p.Data.Target != c.target || p.Data.Source != filepath.Join("/d", c.source) {
-			t.Errorf("%+v: name %q, target %q, source %q", c, p.Name, p.Data.Target, p.Data.Source)
+		for _, task := range []bakeoff.LearningTask{bakeoff.Binary, bakeoff.Multiclass, bakeoff.Regression} {
+			text := spec.Template(c.name, c.source, c.target, task)
+			for _, text := range []string{text, strings.Replace(text, "# gate:", "gate:", 1)} {
+				p, err := spec.Parse("f.yaml", "/d", []byte(text), spec.Options{})
+				if err != nil {
+					t.Errorf("%+v for %s: %v", c, task, err)
+					continue
+				}
+				if p.Name != c.name || p.Data.Target != c.target || p.Data.Source != filepath.Join("/d", c.source) {
+					t.Errorf("%+v: name %q, target %q, source %q", c, p.Name, p.Data.Target, p.Data.Source)
+				}
+			}
 		}
 	}
 }

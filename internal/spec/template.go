@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/learn"
 )
 
 const template = `# A bakeoff pipeline. "bakeoff check FILE" finds every mistake in it, "bakeoff run FILE" runs it.
@@ -18,8 +21,7 @@ data:
   split: {holdout: 20%%, by: hash, seed: 1}
 
 candidates:
-  # For a target that is a number, put linear_regression in the place of logistic_regression.
-  - {name: linear, trainer: logistic_regression}
+  - {name: linear, trainer: %s}
   - {name: forest, trainer: random_forest}
   - {name: boosting, trainer: gradient_boosting}
   # Whatever a command can build takes part too:
@@ -31,17 +33,34 @@ candidates:
 
 at_least: 1 # how many candidates must be built for a verdict
 
-# judge: {metric: roc_auc, also: [accuracy, log_loss]}
-# gate: {floors: {roc_auc: 0.80}, gain: 0.5pt} # gain: how much better than the champion; any by default
+%s
 
 # notify:
 #   - {slack: "${SLACK_WEBHOOK_URL}"} # from the environment, or a .env file beside this file
 `
 
-// Template returns the text of a commented pipeline file, which Parse accepts if the name is
-// valid and neither the source nor the target is empty: what `bakeoff init` writes.
-func Template(name, source, target string) string {
-	return fmt.Sprintf(template, scalarText(name), scalarText(source), scalarText(target))
+// Template returns the text of a commented pipeline file for a target of that learning task, which
+// Parse accepts if the name is valid and neither the source nor the target is empty: what `bakeoff
+// init` writes.
+func Template(name, source, target string, task bakeoff.LearningTask) string {
+	linear := learn.LogisticRegression
+	if task == bakeoff.Regression {
+		linear = learn.LinearRegression
+	}
+	return fmt.Sprintf(template, scalarText(name), scalarText(source), scalarText(target), linear, judging(task))
+}
+
+// judging is what a template suggests for the judge and the gate.
+func judging(task bakeoff.LearningTask) string {
+	const gain = " # gain: how much better than the champion; any by default"
+	switch task {
+	case bakeoff.Regression:
+		return "judge: {metric: rmse, also: [mae, r2]}\n# gate: {gain: 1%}" + gain
+	case bakeoff.Multiclass:
+		return "judge: {metric: accuracy, also: [log_loss]}\n# gate: {floors: {accuracy: 0.80}, gain: 0.5pt}" + gain
+	default:
+		return "judge: {metric: roc_auc, also: [accuracy, log_loss]}\n# gate: {floors: {roc_auc: 0.80}, gain: 0.5pt}" + gain
+	}
 }
 
 // scalarText writes a text such that the file gives it back: quoted where YAML would read
