@@ -59,6 +59,7 @@ type Node struct {
 	server     *natsd.Server
 	scratch    string // a folder for this process's work, emptied when it ends
 	store      *store.Store
+	queues     map[string]*store.Queue
 	runtime    *servingRuntime
 	dispatcher *dispatch.Dispatcher
 	registry   *registry.Registry
@@ -89,10 +90,30 @@ func (n *Node) open(ctx context.Context) (err error) {
 	if n.store, err = store.Open(ctx, n.server.Conn()); err != nil {
 		return err
 	}
+	if err := n.openQueues(ctx); err != nil {
+		return err
+	}
 	n.runtime = &servingRuntime{store: n.store, scratch: n.scratch, threads: n.config.Threads}
 	n.registry = registry.New(n.store, n.runtime, n.config.Version, n.config.Log)
 	n.dispatcher = dispatch.New(n.store, n.registry, n.config.Log)
 	n.notifier = notify.New(n.store, n.receivers, n.config.Log)
+	return nil
+}
+
+// openQueues opens the queues that this node serves. Whoever worked on their tasks before is gone:
+// the store's lock says so.
+func (n *Node) openQueues(ctx context.Context) error {
+	n.queues = map[string]*store.Queue{}
+	for _, name := range []string{bakeoff.QueueDefault, bakeoff.QueueJudge} {
+		q, err := n.store.Queue(ctx, name)
+		if err != nil {
+			return err
+		}
+		if err := q.TakeOver(ctx); err != nil {
+			return err
+		}
+		n.queues[name] = q
+	}
 	return nil
 }
 
@@ -142,18 +163,12 @@ func (n *Node) Work(ctx context.Context) error {
 		Store: n.store, Pipelines: n, Scratch: n.scratch, Self: n.config.Self, Threads: n.config.Threads,
 	}
 	judging := &judge.Tasks{Store: n.store, Pipelines: n, Open: n.runtime.judged, Scratch: n.scratch}
-	builder, err := n.worker(ctx, bakeoff.QueueDefault, n.config.Slots, map[bakeoff.TaskKind]worker.Handler{
+	builder := n.worker(bakeoff.QueueDefault, n.config.Slots, map[bakeoff.TaskKind]worker.Handler{
 		bakeoff.TaskBuild: building.Build,
 	})
-	if err != nil {
-		return err
-	}
-	jury, err := n.worker(ctx, bakeoff.QueueJudge, 1, map[bakeoff.TaskKind]worker.Handler{
+	jury := n.worker(bakeoff.QueueJudge, 1, map[bakeoff.TaskKind]worker.Handler{
 		bakeoff.TaskSnapshot: building.Snapshot, bakeoff.TaskEvaluate: judging.Evaluate,
 	})
-	if err != nil {
-		return err
-	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return builder.Run(ctx) })
 	g.Go(func() error { return jury.Run(ctx) })
@@ -161,12 +176,8 @@ func (n *Node) Work(ctx context.Context) error {
 	return g.Wait()
 }
 
-// worker returns a worker of a queue of this node's own store, whose former workers are gone.
-func (n *Node) worker(ctx context.Context, queue string, slots int, handlers map[bakeoff.TaskKind]worker.Handler) (*worker.Worker, error) {
-	q, err := n.store.Queue(ctx, queue, true)
-	if err != nil {
-		return nil, err
-	}
+// worker returns a worker of a queue of this node's own store.
+func (n *Node) worker(queue string, slots int, handlers map[bakeoff.TaskKind]worker.Handler) *worker.Worker {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "localhost"
@@ -174,13 +185,13 @@ func (n *Node) worker(ctx context.Context, queue string, slots int, handlers map
 	return worker.New(worker.Config{
 		Name: fmt.Sprintf("%s-%d-%s", host, os.Getpid(), queue), Slots: slots, Handlers: handlers,
 		Take: func(ctx context.Context) (bakeoff.Task, worker.Lease, error) {
-			lease, err := q.Lease(ctx)
+			lease, err := n.queues[queue].Lease(ctx)
 			if err != nil {
 				return bakeoff.Task{}, nil, err
 			}
 			return lease.Task, lease, nil
 		},
-	}, n.store, n.config.Log), nil
+	}, n.store, n.config.Log)
 }
 
 // Notify delivers what is owed.

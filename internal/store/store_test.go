@@ -90,7 +90,7 @@ func TestATaskIsHandedOutOnceAndCountsOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	q := must(s.Queue(ctx, bakeoff.QueueDefault, true))(t)
+	q := must(s.Queue(ctx, bakeoff.QueueDefault))(t)
 	lease := must(q.Lease(ctx))(t)
 	if diff := cmp.Diff(task, lease.Task); diff != "" {
 		t.Fatal(diff)
@@ -128,19 +128,40 @@ func TestATaskIsHandedOutOnceAndCountsOnce(t *testing.T) {
 }
 
 // A process that holds the whole store knows that whoever held a task is gone.
-func TestAFreshQueueHandsOutWhatADeadWorkerHeld(t *testing.T) {
+func TestTakingOverHandsOutWhatADeadWorkerHeld(t *testing.T) {
 	s, _ := storetest.Open(t)
 	ctx := t.Context()
 	task := bakeoff.Task{Run: "churn-a", Kind: bakeoff.TaskSnapshot, Queue: bakeoff.QueueJudge}
 	if err := s.PublishTask(ctx, task); err != nil {
 		t.Fatal(err)
 	}
-	must(must(s.Queue(ctx, bakeoff.QueueJudge, true))(t).Lease(ctx))(t)
+	done := task
+	done.Candidate = "done"
+	if err := s.PublishTask(ctx, done); err != nil {
+		t.Fatal(err)
+	}
+	q := must(s.Queue(ctx, bakeoff.QueueJudge))(t)
+	must(q.Lease(ctx))(t) // held by a worker that is gone
+	if err := must(q.Lease(ctx))(t).Done(ctx); err != nil {
+		t.Fatal(err)
+	}
+	q = must(s.Queue(ctx, bakeoff.QueueJudge))(t)
+	if err := q.TakeOver(ctx); err != nil {
+		t.Fatal(err)
+	}
 	short, cancel := context.WithTimeout(ctx, ackWaitBound)
 	defer cancel()
-	again, err := must(s.Queue(ctx, bakeoff.QueueJudge, true))(t).Lease(short)
+	again, err := q.Lease(short)
 	if err != nil || again.Task != task {
 		t.Fatalf("got %+v, %v", again, err)
+	}
+	if err := again.Done(ctx); err != nil {
+		t.Fatal(err)
+	}
+	none, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+	defer cancel()
+	if l, err := q.Lease(none); err == nil {
+		t.Errorf("a task that was done was handed out again: %+v", l.Task)
 	}
 }
 

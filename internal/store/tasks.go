@@ -66,15 +66,8 @@ type Queue struct {
 	consumer jetstream.Consumer
 }
 
-// Queue returns the queue of that name. With fresh, tasks that were being worked on are handed
-// out again at once: for a process that holds the whole store and so knows that their workers are
-// gone.
-func (s *Store) Queue(ctx context.Context, name string, fresh bool) (*Queue, error) {
-	if fresh {
-		if err := s.tasks.DeleteConsumer(ctx, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
-			return nil, fmt.Errorf("open queue %s: %w", name, timeout(err))
-		}
-	}
+// Queue returns the queue of that name.
+func (s *Store) Queue(ctx context.Context, name string) (*Queue, error) {
 	c, err := s.tasks.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
 		Durable: name, FilterSubject: "task." + name + ".>",
 		AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait, MaxDeliver: -1,
@@ -83,6 +76,17 @@ func (s *Store) Queue(ctx context.Context, name string, fresh bool) (*Queue, err
 		return nil, fmt.Errorf("open queue %s: %w", name, timeout(err))
 	}
 	return &Queue{store: s, consumer: c}, nil
+}
+
+// TakeOver has tasks that are being worked on handed out again at once, instead of when their
+// leases end: for a process that has just taken the whole store, and so knows that their workers
+// are gone.
+func (q *Queue) TakeOver(ctx context.Context) error {
+	name := q.consumer.CachedInfo().Name
+	if _, err := q.store.js.ResetConsumer(ctx, "tasks", name); err != nil {
+		return fmt.Errorf("take over queue %s: %w", name, timeout(err))
+	}
+	return nil
 }
 
 // Lease waits for a task and takes it. It returns the context's error when ctx ends. Only one

@@ -41,7 +41,7 @@ func open(t *testing.T, phase bakeoff.Phase, candidates ...string) fixture {
 			t.Fatal(err)
 		}
 	}
-	q, err := s.Queue(t.Context(), bakeoff.QueueDefault, true)
+	q, err := s.Queue(t.Context(), bakeoff.QueueDefault)
 	if err != nil {
 		t.Fatal(err)
 	}
