@@ -146,7 +146,8 @@ func (s *shell) sayPrediction(o demoOutcome) error {
 	}
 	s.say("\nWill this customer leave?\n  %s\n%s v%d answers: %s (%s)\n", row, p.Model, p.Version, p.Prediction, strings.Join(chances, ", "))
 	s.say("\nEverything is kept in %s. Next:\n", o.Store)
-	for _, next := range []string{"why", "models", "logs --candidate hurried", "rollback"} {
+	score := fmt.Sprintf("predict --in %s --out scored.csv", filepath.Join(o.Folder, "telco_churn.csv"))
+	for _, next := range []string{"why", "models", "logs --candidate hurried", score} {
 		s.say("  %s %s --store %s\n", typed(), next, o.Store)
 	}
 	s.say("  %s init      # a pipeline of your own\n", typed())
