@@ -164,6 +164,10 @@ func printRow(name string, s set, learner string, ours, theirs map[string]float6
 		metric, column, allowed = "rmse", "rmse", 0.01
 	}
 	a, b := ours[metric], theirs[column]
+	if b == 0 {
+		fmt.Printf("| %s | %s | %s | %.5g | none | | %g | |\n", name, metric, learner, a, allowed)
+		return
+	}
 	worse := b - a
 	if metric == "rmse" {
 		worse = a/b - 1
