@@ -23,7 +23,7 @@ var layers = map[string]struct {
 	nats     bool
 }{
 	"words":  {packages: []string{"."}},
-	"leaves": {packages: []string{"spec", "dataset", "learn", "learn/linear", "learn/tree", "metric", "score", "proc"}, imports: []string{"words"}, within: true},
+	"leaves": {packages: []string{"spec", "dataset", "learn", "learn/linear", "learn/tree", "metric", "plain", "score", "proc"}, imports: []string{"words"}, within: true},
 	"steps":  {packages: []string{"dispatch", "worker", "build", "judge", "registry", "notify", "predict"}, imports: []string{"words", "leaves"}},
 	"ground": {packages: []string{"store", "natsd"}, imports: []string{"words"}, nats: true},
 	"app":    {packages: []string{"app"}, imports: []string{"words", "leaves", "steps", "ground"}},

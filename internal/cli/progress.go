@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/plain"
 )
 
 // The ways to show progress.
@@ -114,9 +115,9 @@ func (p *progress) line(e bakeoff.Event) {
 	case bakeoff.EventBuilt:
 		pairs = []string{"candidate", e.Candidate, "state", "built", "took", p.took(e)}
 	case bakeoff.EventFailed:
-		pairs = []string{"candidate", e.Candidate, "state", "failed", "took", p.took(e), "reason", visible(e.Message)}
+		pairs = []string{"candidate", e.Candidate, "state", "failed", "took", p.took(e), "reason", plain.Line(e.Message)}
 	case bakeoff.EventVerdict:
-		pairs = []string{"state", "ended", "reason", visible(e.Message)}
+		pairs = []string{"state", "ended", "reason", plain.Line(e.Message)}
 	case bakeoff.EventProgress:
 		if e.Time.Sub(p.beat) < heartbeat {
 			return
@@ -135,7 +136,7 @@ func (p *progress) pulse(now time.Time) []string {
 		if b.state != barBuilding {
 			continue
 		}
-		pairs = append(pairs, visible(b.name), percent(b.fraction))
+		pairs = append(pairs, plain.Line(b.name), percent(b.fraction))
 		if first.IsZero() || b.started.Before(first) {
 			first = b.started
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/plain"
 )
 
 // barState says how far a candidate has come.
@@ -58,7 +59,7 @@ func (b *board) apply(e bakeoff.Event) {
 	b.run = e.Run
 	if e.Kind == bakeoff.EventPhase {
 		if b.phase = phases[bakeoff.Phase(e.Message)]; b.phase == "" {
-			b.phase = visible(e.Message)
+			b.phase = plain.Line(e.Message)
 		}
 	}
 	if e.Candidate == "" {
@@ -72,11 +73,11 @@ func (b *board) apply(e bakeoff.Event) {
 		if bar.state == barWaiting {
 			*bar = newBar(e.Candidate, e.Time)
 		}
-		bar.fraction, bar.message = min(max(e.Progress, 0), 1), visible(e.Message)
+		bar.fraction, bar.message = min(max(e.Progress, 0), 1), plain.Line(e.Message)
 	case bakeoff.EventBuilt:
 		bar.state, bar.fraction, bar.ended = barBuilt, 1, e.Time
 	case bakeoff.EventFailed:
-		bar.state, bar.message, bar.ended = barFailed, visible(e.Message), e.Time
+		bar.state, bar.message, bar.ended = barFailed, plain.Line(e.Message), e.Time
 	}
 }
 
@@ -125,11 +126,11 @@ func (b *board) draw(l look, now time.Time) []string {
 	if !l.utf8 {
 		m, tail = asciiMarks, "..."
 	}
-	lines := []string{strings.TrimSpace(visible(b.run) + "  " + b.phase)}
+	lines := []string{strings.TrimSpace(plain.Line(b.run) + "  " + b.phase)}
 	bars, hidden := b.fitting(l.height - 2) // its own line, and one for the cursor
 	nameWidth := 0
 	for _, bar := range bars {
-		nameWidth = max(nameWidth, ansi.StringWidth(visible(bar.name)))
+		nameWidth = max(nameWidth, ansi.StringWidth(plain.Line(bar.name)))
 	}
 	nameWidth = min(nameWidth, 30)
 	for _, bar := range bars {
@@ -178,7 +179,7 @@ func (b *bar) draw(l look, m marks, nameWidth int, now time.Time) string {
 	if l.color {
 		mark = markColors[b.state].Render(mark)
 	}
-	head := "  " + mark + " " + pad(ansi.Truncate(visible(b.name), nameWidth, ""), nameWidth)
+	head := "  " + mark + " " + pad(ansi.Truncate(plain.Line(b.name), nameWidth, ""), nameWidth)
 	switch b.state {
 	case barWaiting:
 		return head + "  waiting"

@@ -13,6 +13,7 @@ import (
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/metric"
+	"github.com/bakeoffhq/bakeoff/internal/plain"
 )
 
 // writeLeaderboard writes a run's leaderboard, its rows, its notes and, last, its verdict. Width is
@@ -30,7 +31,7 @@ func writeLeaderboard(w io.Writer, r bakeoff.Report, width int, color bool) {
 		_, _ = fmt.Fprintln(w, "Rows: "+rowsInWords(r.Rows))
 	}
 	for _, note := range r.Notes {
-		_, _ = fmt.Fprintln(w, "Note: "+visible(note))
+		_, _ = fmt.Fprintln(w, "Note: "+plain.Line(note))
 	}
 	sentence := verdictInWords(&r)
 	if color {
@@ -39,7 +40,7 @@ func writeLeaderboard(w io.Writer, r bakeoff.Report, width int, color bool) {
 	}
 	_, _ = fmt.Fprintln(w, sentence)
 	if r.Verdict == bakeoff.Promoted && r.Previous != nil {
-		_, _ = fmt.Fprintln(w, "Undo: bakeoff rollback "+visible(r.Pipeline))
+		_, _ = fmt.Fprintln(w, "Undo: bakeoff rollback "+plain.Line(r.Pipeline))
 	}
 }
 
@@ -60,7 +61,7 @@ func verdictStyle(v bakeoff.Verdict) lipgloss.Style {
 
 // verdictInWords is the verdict, what is live now, and the reason.
 func verdictInWords(r *bakeoff.Report) string {
-	parts := []string{liveInWords(r), visible(r.Reason)}
+	parts := []string{liveInWords(r), plain.Line(r.Reason)}
 	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
 	return string(r.Verdict) + ": " + strings.Join(parts, "; ")
 }
@@ -69,12 +70,12 @@ func verdictInWords(r *bakeoff.Report) string {
 func liveInWords(r *bakeoff.Report) string {
 	switch c := r.Champion; {
 	case r.Verdict == bakeoff.Promoted && c != nil && r.Previous != nil:
-		return fmt.Sprintf("%s is now %s v%d, in place of v%d (%s)", visible(c.Candidate), visible(c.Model), c.Version,
-			r.Previous.Version, visible(r.Previous.Candidate))
+		return fmt.Sprintf("%s is now %s v%d, in place of v%d (%s)", plain.Line(c.Candidate), plain.Line(c.Model), c.Version,
+			r.Previous.Version, plain.Line(r.Previous.Candidate))
 	case r.Verdict == bakeoff.Promoted && c != nil:
-		return fmt.Sprintf("%s is now %s v%d", visible(c.Candidate), visible(c.Model), c.Version)
+		return fmt.Sprintf("%s is now %s v%d", plain.Line(c.Candidate), plain.Line(c.Model), c.Version)
 	case c != nil:
-		return fmt.Sprintf("%s v%d (%s) stays", visible(c.Model), c.Version, visible(c.Candidate))
+		return fmt.Sprintf("%s v%d (%s) stays", plain.Line(c.Model), c.Version, plain.Line(c.Candidate))
 	}
 	return "there is no champion yet"
 }
@@ -93,13 +94,13 @@ func leaderboardTable(r *bakeoff.Report) table {
 	others := otherMetrics(r)
 	t := table{columns: []column{{title: "RANK"}, {title: "CANDIDATE"}, {title: "ROLE"}}}
 	if r.Metric != "" {
-		t.columns = append(t.columns, column{title: strings.ToUpper(visible(r.Metric)), right: true}, column{title: strings.ToUpper(intervalName(r)), drop: 2})
+		t.columns = append(t.columns, column{title: strings.ToUpper(plain.Line(r.Metric)), right: true}, column{title: strings.ToUpper(intervalName(r)), drop: 2})
 	}
 	if judged {
 		t.columns = append(t.columns, column{title: "GAIN", right: true})
 	}
 	for i, name := range others {
-		t.columns = append(t.columns, column{title: strings.ToUpper(visible(name)), right: true, drop: 5 + i})
+		t.columns = append(t.columns, column{title: strings.ToUpper(plain.Line(name)), right: true, drop: 5 + i})
 	}
 	t.columns = append(t.columns, column{title: "SIZE", right: true, drop: 4}, column{title: "SECONDS", right: true, drop: 3})
 	for _, c := range r.Leaderboard {
@@ -107,7 +108,7 @@ func leaderboardTable(r *bakeoff.Report) table {
 			t.rows = append(t.rows, unrankedRow(&c))
 			continue
 		}
-		cells := []string{fmt.Sprint(*c.Rank), visible(c.Candidate), roleInWords(&c)}
+		cells := []string{fmt.Sprint(*c.Rank), plain.Line(c.Candidate), roleInWords(&c)}
 		if r.Metric != "" {
 			cells = append(cells, metricCell(c.Metrics, r.Metric), intervalCell(c.Interval, r.Metric))
 		}
@@ -124,7 +125,7 @@ func leaderboardTable(r *bakeoff.Report) table {
 
 // unrankedRow is a contestant that was not judged, with the reason for it.
 func unrankedRow(c *bakeoff.LeaderboardRow) row {
-	r := row{cells: []string{"-", visible(c.Candidate), roleInWords(c)}, rest: visible(c.Reason)}
+	r := row{cells: []string{"-", plain.Line(c.Candidate), roleInWords(c)}, rest: plain.Line(c.Reason)}
 	if c.State == bakeoff.TrialFailed {
 		r.cells[0], r.style = "✗", badStyle
 	}
@@ -176,19 +177,19 @@ func gainCell(name string, c, champion *bakeoff.LeaderboardRow) string {
 	if !ok || c.Role != bakeoff.RoleChallenger {
 		return "-"
 	}
-	return formatSigned(gain(name, v, champion.Metrics[name]))
+	return plain.Signed(gain(name, v, champion.Metrics[name]))
 }
 
 func metricCell(metrics map[string]float64, name string) string {
 	if v, ok := metrics[name]; ok {
-		return formatValue(v)
+		return plain.Value(v)
 	}
 	return "-"
 }
 
 func intervalCell(intervals map[string][2]float64, name string) string {
 	if v, ok := intervals[name]; ok {
-		return fmt.Sprintf("[%s, %s]", formatValue(v[0]), formatValue(v[1]))
+		return fmt.Sprintf("[%s, %s]", plain.Value(v[0]), plain.Value(v[1]))
 	}
 	return "-"
 }
@@ -224,12 +225,12 @@ func writeHistoryIn(w io.Writer, rs []bakeoff.Report, width int, color bool, zon
 	for _, r := range rs {
 		version, value := "-", "-"
 		if c := r.Champion; c != nil {
-			version = fmt.Sprintf("v%d %s", c.Version, visible(c.Candidate))
+			version = fmt.Sprintf("v%d %s", c.Version, plain.Line(c.Candidate))
 		}
 		if v, ok := championValue(&r); ok {
-			value = visible(r.Metric) + " " + formatValue(v)
+			value = plain.Line(r.Metric) + " " + plain.Value(v)
 		}
-		line := row{cells: []string{moment(r.Created, zone), visible(r.Run), string(r.Verdict), version, value, visible(r.Reason)}}
+		line := row{cells: []string{moment(r.Created, zone), plain.Line(r.Run), string(r.Verdict), version, value, plain.Line(r.Reason)}}
 		if r.Verdict == bakeoff.Failed {
 			line.style = badStyle
 		}
@@ -291,8 +292,8 @@ func writeModelsIn(w io.Writer, vs []bakeoff.Version, aliases []bakeoff.Alias, w
 		}
 		names := aliasesOf(v, aliases)
 		line := row{cells: []string{
-			visible(v.Model), fmt.Sprintf("v%d", v.Version), cmp.Or(strings.Join(names, ", "), "-"),
-			visible(v.Candidate), moment(v.Created, zone), sizeCell(v.Bytes), visible(artifact), visible(v.Lineage.Run),
+			plain.Line(v.Model), fmt.Sprintf("v%d", v.Version), cmp.Or(strings.Join(names, ", "), "-"),
+			plain.Line(v.Candidate), moment(v.Created, zone), sizeCell(v.Bytes), plain.Line(artifact), plain.Line(v.Lineage.Run),
 			metricsInWords(v.Lineage.Metrics),
 		}}
 		if slices.Contains(names, bakeoff.AliasChampion) {
@@ -310,7 +311,7 @@ func aliasesOf(v bakeoff.Version, aliases []bakeoff.Alias) []string {
 	var names []string
 	for _, a := range aliases {
 		if a.Model == v.Model && a.Version == v.Version {
-			names = append(names, visible(a.Name))
+			names = append(names, plain.Line(a.Name))
 		}
 	}
 	slices.Sort(names)
@@ -321,7 +322,7 @@ func aliasesOf(v bakeoff.Version, aliases []bakeoff.Alias) []string {
 func metricsInWords(metrics map[string]float64) string {
 	var parts []string
 	for name, v := range metrics {
-		parts = append(parts, visible(name)+" "+formatValue(v))
+		parts = append(parts, plain.Line(name)+" "+plain.Value(v))
 	}
 	slices.Sort(parts)
 	return cmp.Or(strings.Join(parts, ", "), "-")

@@ -7,13 +7,14 @@ import (
 	"slices"
 
 	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/plain"
 )
 
 // writeWhy writes in sentences why a run ended as it did: what is live, what decided, by how much,
 // what would have changed it, who was not judged, and which rows did not count.
 func writeWhy(w io.Writer, r bakeoff.Report) {
-	_, _ = fmt.Fprintf(w, "%s: %s. %s.\n", visible(r.Run), r.Verdict, capital(liveInWords(&r)))
-	if reason := visible(r.Reason); reason != "" {
+	_, _ = fmt.Fprintf(w, "%s: %s. %s.\n", plain.Line(r.Run), r.Verdict, capital(liveInWords(&r)))
+	if reason := plain.Line(r.Reason); reason != "" {
 		_, _ = fmt.Fprintln(w, sentence(reason))
 	}
 	paragraphs := [][]string{comparison(&r), absences(&r), rowSentences(&r)}
@@ -54,15 +55,15 @@ func comparison(r *bakeoff.Report) []string {
 	if len(ranked) == 0 {
 		return nil
 	}
-	lines := []string{fmt.Sprintf("All were judged by %s on the same rows:", visible(r.Metric))}
+	lines := []string{fmt.Sprintf("All were judged by %s on the same rows:", plain.Line(r.Metric))}
 	best := ranked[0]
 	for _, row := range ranked {
-		line := fmt.Sprintf("  %d. %s has %s", *row.Rank, nameInWords(row), formatValue(row.Metrics[r.Metric]))
+		line := fmt.Sprintf("  %d. %s has %s", *row.Rank, nameInWords(row), plain.Value(row.Metrics[r.Metric]))
 		if bounds, ok := row.Interval[r.Metric]; ok {
-			line += fmt.Sprintf(" (%s %s to %s)", intervalName(r), formatValue(bounds[0]), formatValue(bounds[1]))
+			line += fmt.Sprintf(" (%s %s to %s)", intervalName(r), plain.Value(bounds[0]), plain.Value(bounds[1]))
 		}
 		if lead := gain(r.Metric, best.Metrics[r.Metric], row.Metrics[r.Metric]); lead > 0 {
-			line += fmt.Sprintf(", %s behind %s", formatValue(lead), visible(best.Candidate))
+			line += fmt.Sprintf(", %s behind %s", plain.Value(lead), plain.Line(best.Candidate))
 		}
 		lines = append(lines, line+".")
 	}
@@ -88,11 +89,11 @@ func rankedRows(r *bakeoff.Report) []*bakeoff.LeaderboardRow {
 func nameInWords(row *bakeoff.LeaderboardRow) string {
 	switch row.Role {
 	case bakeoff.RoleChampion:
-		return fmt.Sprintf("%s, the champion (v%d),", visible(row.Candidate), row.Version)
+		return fmt.Sprintf("%s, the champion (v%d),", plain.Line(row.Candidate), row.Version)
 	case bakeoff.RoleBaseline:
 		return "the baseline"
 	}
-	return visible(row.Candidate)
+	return plain.Line(row.Candidate)
 }
 
 // flipped says what would have changed the verdict, as far as the values alone can tell: the
@@ -120,11 +121,11 @@ func flipped(r *bakeoff.Report, ranked []*bakeoff.LeaderboardRow) string {
 	lead := gain(r.Metric, near.Metrics[r.Metric], champion.Metrics[r.Metric])
 	switch {
 	case r.Verdict == bakeoff.Promoted:
-		return fmt.Sprintf("Had %s been %s worse, v%d would have stayed.", visible(near.Candidate), formatValue(lead), champion.Version)
+		return fmt.Sprintf("Had %s been %s worse, v%d would have stayed.", plain.Line(near.Candidate), plain.Value(lead), champion.Version)
 	case lead < 0:
-		return fmt.Sprintf("%s would have had to be more than %s better.", visible(near.Candidate), formatValue(-lead))
+		return fmt.Sprintf("%s would have had to be more than %s better.", plain.Line(near.Candidate), plain.Value(-lead))
 	case lead == 0:
-		return fmt.Sprintf("%s is exactly as good as the champion, and a tie goes to the champion.", visible(near.Candidate))
+		return fmt.Sprintf("%s is exactly as good as the champion, and a tie goes to the champion.", plain.Line(near.Candidate))
 	}
 	return ""
 }
@@ -134,10 +135,10 @@ func absences(r *bakeoff.Report) []string {
 	var lines []string
 	for i := range r.Leaderboard {
 		row := &r.Leaderboard[i]
-		reason := cmp.Or(visible(row.Reason), "no reason is recorded")
+		reason := cmp.Or(plain.Line(row.Reason), "no reason is recorded")
 		switch {
 		case row.State == bakeoff.TrialFailed:
-			lines = append(lines, sentence(visible(row.Candidate)+" failed: "+reason))
+			lines = append(lines, sentence(plain.Line(row.Candidate)+" failed: "+reason))
 		case row.Rank == nil:
 			lines = append(lines, sentence(nameInWords(row)+" was not ranked: "+reason))
 		}
@@ -149,19 +150,19 @@ func absences(r *bakeoff.Report) []string {
 func rowSentences(r *bakeoff.Report) []string {
 	var lines []string
 	if n := r.Rows; n != nil {
-		lines = append(lines, fmt.Sprintf("%s rows were there to train on and %s in the holdout.", formatCount(n.Train), formatCount(n.Holdout)))
+		lines = append(lines, fmt.Sprintf("%s rows were there to train on and %s in the holdout.", plain.Count(n.Train), plain.Count(n.Holdout)))
 		if n.SetAside > 0 {
-			lines = append(lines, fmt.Sprintf("%s rows were set aside%s.", formatCount(n.SetAside), setAsideInWords(n)))
+			lines = append(lines, fmt.Sprintf("%s rows were set aside%s.", plain.Count(n.SetAside), setAsideInWords(n)))
 		}
 	}
 	for i := range r.Leaderboard {
 		if row := &r.Leaderboard[i]; row.Unseen > 0 {
 			lines = append(lines, fmt.Sprintf("%s met %s cells of the holdout with a category that training had not seen.",
-				visible(row.Candidate), formatCount(row.Unseen)))
+				plain.Line(row.Candidate), plain.Count(row.Unseen)))
 		}
 	}
 	for _, note := range r.Notes {
-		if note = visible(note); note != "" {
+		if note = plain.Line(note); note != "" {
 			lines = append(lines, sentence(note))
 		}
 	}

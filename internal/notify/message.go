@@ -7,6 +7,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/plain"
 )
 
 // What Slack accepts, in characters. A message over one of them is refused as a whole; all parts
@@ -41,8 +42,8 @@ const repeatNote = "May be a repeat: the answer to the first try was lost."
 func compose(n bakeoff.Notification, repeat bool) slack.WebhookMessage {
 	r, head := &n.Report, headline(n)
 	known, failed := facts(r), failures(r)
-	blocks := []slack.Block{slack.NewHeaderBlock(plain(escape(head, headerLimit)))}
-	if reason := oneLine(r.Reason); reason != "" {
+	blocks := []slack.Block{slack.NewHeaderBlock(plainText(escape(head, headerLimit)))}
+	if reason := plain.Line(r.Reason); reason != "" {
 		blocks = append(blocks, section(escape(reason, reasonLimit)))
 	}
 	if len(known) > 0 {
@@ -55,7 +56,7 @@ func compose(n bakeoff.Notification, repeat bool) slack.WebhookMessage {
 	if len(failed) > 0 {
 		blocks = append(blocks, section("Failed:\n"+list(failed, failedNames, sectionLimit-len("Failed:\n"))))
 	}
-	blocks = append(blocks, slack.NewContextBlock("", plain(escape(closing(n, repeat), contextLimit))))
+	blocks = append(blocks, slack.NewContextBlock("", plainText(escape(closing(n, repeat), contextLimit))))
 	unfurl := false
 	return slack.WebhookMessage{
 		Text:        escape(fallback(r, head, known, repeat), textLimit),
@@ -65,19 +66,21 @@ func compose(n bakeoff.Notification, repeat bool) slack.WebhookMessage {
 	}
 }
 
-// plain holds escaped text in which Slack looks for neither formatting nor emoji.
-func plain(text string) *slack.TextBlockObject {
+// plainText holds escaped text in which Slack looks for neither formatting nor emoji.
+func plainText(text string) *slack.TextBlockObject {
 	return slack.NewTextBlockObject(slack.PlainTextType, text, false, false)
 }
 
-func section(text string) *slack.SectionBlock { return slack.NewSectionBlock(plain(text), nil, nil) }
+func section(text string) *slack.SectionBlock {
+	return slack.NewSectionBlock(plainText(text), nil, nil)
+}
 
 // headline is the first line, which must be enough on its own.
 func headline(n bakeoff.Notification) string {
-	pipeline, champion := oneLine(n.Pipeline), n.Report.Champion
+	pipeline, champion := plain.Line(n.Pipeline), n.Report.Champion
 	switch {
 	case n.Report.Verdict == bakeoff.Promoted && champion != nil:
-		return fmt.Sprintf("%s is deployed (%s v%d)", oneLine(champion.Candidate), pipeline, champion.Version)
+		return fmt.Sprintf("%s is deployed (%s v%d)", plain.Line(champion.Candidate), pipeline, champion.Version)
 	case n.Report.Verdict == bakeoff.Kept && champion != nil:
 		return fmt.Sprintf("%s: v%d kept", pipeline, champion.Version)
 	case n.Report.Verdict == bakeoff.Kept:
@@ -89,7 +92,7 @@ func headline(n bakeoff.Notification) string {
 // fallback is the message as plain lines: the headline, what decided, and who failed.
 func fallback(r *bakeoff.Report, head string, known []string, repeat bool) string {
 	lines := []string{cut(head, 300)}
-	if reason := oneLine(r.Reason); reason != "" {
+	if reason := plain.Line(r.Reason); reason != "" {
 		lines = append(lines, cut(reason, reasonLimit))
 	}
 	lines = append(lines, known...)
@@ -147,21 +150,21 @@ func figures(r *bakeoff.Report) string {
 		})
 		if found && old {
 			return fmt.Sprintf("%s %s, was %s with v%d (%s)", metric,
-				value(now.Metrics[r.Metric]), value(champion.Metrics[r.Metric]), champion.Version,
-				change(now.Metrics[r.Metric]-champion.Metrics[r.Metric]))
+				plain.Value(now.Metrics[r.Metric]), plain.Value(champion.Metrics[r.Metric]), champion.Version,
+				plain.Signed(now.Metrics[r.Metric]-champion.Metrics[r.Metric]))
 		}
 		if found {
-			return fmt.Sprintf("%s %s", metric, value(now.Metrics[r.Metric]))
+			return fmt.Sprintf("%s %s", metric, plain.Value(now.Metrics[r.Metric]))
 		}
 	case old && found:
-		return fmt.Sprintf("%s %s, the best challenger %s has %s (%s)", metric, value(champion.Metrics[r.Metric]),
-			cell(best.Candidate, nameCells), value(best.Metrics[r.Metric]),
-			change(best.Metrics[r.Metric]-champion.Metrics[r.Metric]))
+		return fmt.Sprintf("%s %s, the best challenger %s has %s (%s)", metric, plain.Value(champion.Metrics[r.Metric]),
+			cell(best.Candidate, nameCells), plain.Value(best.Metrics[r.Metric]),
+			plain.Signed(best.Metrics[r.Metric]-champion.Metrics[r.Metric]))
 	case old:
-		return fmt.Sprintf("%s %s", metric, value(champion.Metrics[r.Metric]))
+		return fmt.Sprintf("%s %s", metric, plain.Value(champion.Metrics[r.Metric]))
 	case found:
 		return fmt.Sprintf("%s of the best challenger %s: %s", metric,
-			cell(best.Candidate, nameCells), value(best.Metrics[r.Metric]))
+			cell(best.Candidate, nameCells), plain.Value(best.Metrics[r.Metric]))
 	}
 	return ""
 }
@@ -183,18 +186,18 @@ func measured(r *bakeoff.Report, match func(*bakeoff.LeaderboardRow) bool) (*bak
 
 // rows says how many rows there were and which were set aside.
 func rows(n *bakeoff.Rows) string {
-	line := fmt.Sprintf("%s rows to train, %s in the holdout", count(n.Train), count(n.Holdout))
+	line := fmt.Sprintf("%s rows to train, %s in the holdout", plain.Count(n.Train), plain.Count(n.Holdout))
 	if n.SetAside == 0 {
 		return line
 	}
 	var why []string
 	if n.MissingTarget > 0 {
-		why = append(why, count(n.MissingTarget)+" without a target")
+		why = append(why, plain.Count(n.MissingTarget)+" without a target")
 	}
 	if n.SeenByChampion > 0 {
-		why = append(why, count(n.SeenByChampion)+" that the champion was trained on")
+		why = append(why, plain.Count(n.SeenByChampion)+" that the champion was trained on")
 	}
-	line += fmt.Sprintf(", %s set aside", count(n.SetAside))
+	line += fmt.Sprintf(", %s set aside", plain.Count(n.SetAside))
 	if len(why) == 0 {
 		return line
 	}
@@ -231,7 +234,7 @@ func boardRow(metric string, row bakeoff.LeaderboardRow) []string {
 		name += fmt.Sprintf(" (champion v%d)", row.Version)
 	}
 	if m, ok := row.Metrics[metric]; ok {
-		v = value(m)
+		v = plain.Value(m)
 	}
 	if row.Seconds > 0 {
 		took = cell(fmt.Sprintf("%.1f", row.Seconds), nameCells)
@@ -244,7 +247,7 @@ func failures(r *bakeoff.Report) []string {
 	var lines []string
 	for _, row := range r.Leaderboard {
 		if row.State == bakeoff.TrialFailed {
-			lines = append(lines, escape(cell(row.Candidate, nameCells)+": "+oneLine(row.Reason), failureLimit))
+			lines = append(lines, escape(cell(row.Candidate, nameCells)+": "+plain.Line(row.Reason), failureLimit))
 		}
 	}
 	return lines
@@ -254,9 +257,9 @@ func failures(r *bakeoff.Report) []string {
 func closing(n bakeoff.Notification, repeat bool) string {
 	var parts []string
 	if n.Report.Verdict == bakeoff.Promoted && n.Report.Previous != nil {
-		parts = append(parts, "Undo: bakeoff rollback "+cut(oneLine(n.Pipeline), 100))
+		parts = append(parts, "Undo: bakeoff rollback "+cut(plain.Line(n.Pipeline), 100))
 	}
-	parts = append(parts, "Run: "+cut(oneLine(n.ID), 100))
+	parts = append(parts, "Run: "+cut(plain.Line(n.ID), 100))
 	if repeat {
 		parts = append(parts, repeatNote)
 	}

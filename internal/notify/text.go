@@ -2,30 +2,14 @@ package notify
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/charmbracelet/x/ansi"
-)
 
-// oneLine makes s fit for a line of a message: white space and control characters become single
-// spaces; escape sequences and the characters that turn the direction of writing, with which a name
-// could disguise what follows it, are dropped.
-func oneLine(s string) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.Is(unicode.Bidi_Control, r):
-			return -1
-		case unicode.IsControl(r):
-			return ' '
-		}
-		return r
-	}, ansi.Strip(strings.ToValidUTF8(s, "\uFFFD")))
-	return strings.Join(strings.Fields(s), " ")
-}
+	"github.com/bakeoffhq/bakeoff/internal/plain"
+)
 
 // escaper replaces the three characters that mean something in every Slack text. Without them no
 // mention, channel call or link can be written.
@@ -84,7 +68,7 @@ func list(lines []string, most, limit int) string {
 // cell returns s for a table: one line, at most width display cells, and no run of characters
 // without a width.
 func cell(s string, width int) string {
-	s = ansi.Truncate(oneLine(s), width, ellipsis)
+	s = ansi.Truncate(plain.Line(s), width, ellipsis)
 	if runes := []rune(s); len(runes) > 2*width {
 		s = string(runes[:2*width])
 	}
@@ -114,36 +98,6 @@ func columns(rows [][]string) []string {
 		lines[r] = strings.Join(parts, "  ")
 	}
 	return lines
-}
-
-// value formats a metric's value in few characters, whatever its size.
-func value(v float64) string {
-	switch a := math.Abs(v); {
-	case a >= 1e6 || a != 0 && a < 1e-3:
-		return strconv.FormatFloat(v, 'g', 4, 64)
-	case a >= 100:
-		return strconv.FormatFloat(v, 'f', 1, 64)
-	case a >= 10:
-		return strconv.FormatFloat(v, 'f', 2, 64)
-	}
-	return strconv.FormatFloat(v, 'f', 4, 64)
-}
-
-// change formats a difference with its sign.
-func change(v float64) string {
-	if v < 0 {
-		return value(v)
-	}
-	return "+" + value(v)
-}
-
-// count formats a number of things with commas between thousands.
-func count(n int) string {
-	s := strconv.Itoa(n)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }
 
 // seconds formats a duration: "2.1 s", "3m10s".
