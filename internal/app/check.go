@@ -2,13 +2,14 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/build"
 	"github.com/bakeoffhq/bakeoff/internal/dataset"
+	"github.com/bakeoffhq/bakeoff/internal/judge"
 	"github.com/bakeoffhq/bakeoff/internal/learn"
-	"github.com/bakeoffhq/bakeoff/internal/metric"
 	"github.com/bakeoffhq/bakeoff/internal/spec"
 )
 
@@ -35,17 +36,15 @@ func Check(ctx context.Context, path string, lookup func(string) (string, bool))
 	task := snapshot.Schema.Task
 	for _, c := range p.Candidates {
 		if c.Trainer != bakeoff.TrainerCommand && !learn.Fits(c.Trainer, task) {
-			return nil, bakeoff.Errorf(bakeoff.CodeInvalid, "candidate %s: %s is not for a %s target", c.Name, c.Trainer, task)
+			return nil, bakeoff.Errorf(bakeoff.CodeInvalid, "%s: candidate %s: %s cannot learn a %s target", path, c.Name, c.Trainer, task).
+				WithHint("take a trainer that can, or state another data.task")
 		}
 	}
-	objective := metric.Default(task)
-	if p.Judge.Metric != "" {
-		objective, _ = metric.Lookup(p.Judge.Metric) // the file was checked
+	objective, err := judge.Objective(p, task)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if !objective.Fits(task) {
-		return nil, bakeoff.Errorf(bakeoff.CodeInvalid, "judge.metric: %s is not for a %s target", objective.Name(), task)
-	}
-	return &Plan{Pipeline: p, Name: p.Name, Revision: p.Revision, Metric: objective.Name(), Snapshot: snapshot}, nil
+	return &Plan{Pipeline: p, Name: p.Name, Revision: p.Revision, Metric: objective, Snapshot: snapshot}, nil
 }
 
 // PipelineSchema returns the JSON Schema of pipeline files.

@@ -160,7 +160,7 @@ func (n *Node) Registry() *registry.Registry { return n.registry }
 // Work runs every step until ctx ends, and returns when all have stopped.
 func (n *Node) Work(ctx context.Context) error {
 	building := &build.Tasks{
-		Store: n.store, Pipelines: n, Scratch: n.scratch, Self: n.config.Self, Threads: n.config.Threads,
+		Store: n.store, Pipelines: n, Scratch: n.scratch, Self: n.config.Self, Threads: n.config.Threads, Judge: judgeable,
 	}
 	judging := &judge.Tasks{Store: n.store, Pipelines: n, Open: n.runtime.judged, Scratch: n.scratch}
 	builder := n.worker(bakeoff.QueueDefault, n.config.Slots, map[bakeoff.TaskKind]worker.Handler{
@@ -174,6 +174,12 @@ func (n *Node) Work(ctx context.Context) error {
 	g.Go(func() error { return jury.Run(ctx) })
 	g.Go(func() error { return n.dispatcher.Run(ctx) })
 	return g.Wait()
+}
+
+// judgeable says whether every metric that a pipeline names fits the learning task.
+func judgeable(p *bakeoff.Pipeline, task bakeoff.LearningTask) error {
+	_, err := judge.Objective(p, task)
+	return err
 }
 
 // worker returns a worker of a queue of this node's own store.

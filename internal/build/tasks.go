@@ -34,6 +34,9 @@ type Tasks struct {
 	Scratch   string   // an existing folder; every attempt has one of its own in it, which ends with the attempt
 	Self      []string // as in Request
 	Threads   int      // as in Request
+	// Judge says whether a pipeline can be judged with a target of that learning task, before
+	// anything is built in vain; its error has bakeoff.CodeInvalid.
+	Judge func(p *bakeoff.Pipeline, task bakeoff.LearningTask) error
 }
 
 // scratch makes a folder for an attempt.
@@ -74,6 +77,9 @@ func (t *Tasks) freeze(ctx context.Context, p *bakeoff.Pipeline, dir string) (re
 	}
 	train, holdout := filepath.Join(dir, "train.parquet"), filepath.Join(dir, "holdout.parquet")
 	snapshot, err := dataset.Freeze(ctx, source, train, holdout)
+	if err == nil {
+		err = t.Judge(p, snapshot.Schema.Task)
+	}
 	if bakeoff.CodeOf(err) == bakeoff.CodeInvalid {
 		result.Failure = err.Error()
 		if hint := bakeoff.HintOf(err); hint != "" {

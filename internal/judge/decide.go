@@ -42,7 +42,7 @@ func Decide(c Case) (bakeoff.Decision, error) {
 	if err := c.check(); err != nil {
 		return bakeoff.Decision{}, err
 	}
-	m, err := metricsOf(c)
+	m, err := metricsOf(c.Pipeline, c.Task)
 	if err != nil {
 		return bakeoff.Decision{}, err
 	}

@@ -415,6 +415,9 @@ func TestDecideErrors(t *testing.T) {
 			if err == nil || err.Error() != c.want || bakeoff.CodeOf(err) != c.code {
 				t.Errorf("%v (%s), want %q (%s)", err, bakeoff.CodeOf(err), c.want, c.code)
 			}
+			if _, early := judge.Objective(in.Pipeline, in.Task); c.code == bakeoff.CodeInvalid && (early == nil || early.Error() != c.want) {
+				t.Errorf("before the run: %v, want %q", early, c.want)
+			}
 			if c.code == bakeoff.CodeInvalid && !strings.Contains(bakeoff.HintOf(err), "roc_auc") {
 				t.Errorf("the hint names no metric that fits: %q", bakeoff.HintOf(err))
 			}

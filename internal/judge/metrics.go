@@ -20,24 +20,34 @@ type metrics struct {
 
 const defaultConfidence = 0.95
 
+// Objective returns the name of the metric that decides for a pipeline with a target of that
+// learning task. A metric anywhere in the pipeline that is unknown or does not fit the task is an
+// error with bakeoff.CodeInvalid.
+func Objective(p *bakeoff.Pipeline, task bakeoff.LearningTask) (string, error) {
+	m, err := metricsOf(p, task)
+	if err != nil {
+		return "", err
+	}
+	return m.objective.Name(), nil
+}
+
 // metricsOf returns the metrics that a pipeline names: as its objective, beside it, and as floors.
-func metricsOf(c Case) (metrics, error) {
-	p := c.Pipeline
-	m := metrics{objective: metric.Default(c.Task), confidence: p.Judge.Confidence, seed: p.Data.Split.Seed}
+func metricsOf(p *bakeoff.Pipeline, task bakeoff.LearningTask) (metrics, error) {
+	m := metrics{objective: metric.Default(task), confidence: p.Judge.Confidence, seed: p.Data.Split.Seed}
 	if m.confidence == 0 {
 		m.confidence = defaultConfidence
 	}
 	if p.Judge.Metric != "" {
 		var err error
-		if m.objective, err = fitting("judge.metric", p.Judge.Metric, c.Task); err != nil {
+		if m.objective, err = fitting("judge.metric", p.Judge.Metric, task); err != nil {
 			return metrics{}, err
 		}
 	}
 	byName := map[string]metric.Metric{m.objective.Name(): m.objective}
-	if err := addFitting(byName, "judge.also", p.Judge.Also, c.Task); err != nil {
+	if err := addFitting(byName, "judge.also", p.Judge.Also, task); err != nil {
 		return metrics{}, err
 	}
-	if err := addFitting(byName, "gate.floors", slices.Sorted(maps.Keys(p.Gate.Floors)), c.Task); err != nil {
+	if err := addFitting(byName, "gate.floors", slices.Sorted(maps.Keys(p.Gate.Floors)), task); err != nil {
 		return metrics{}, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
