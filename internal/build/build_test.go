@@ -342,6 +342,10 @@ func TestTrainChildSaysWhatIsMissing(t *testing.T) {
 			}
 		})
 	}
+	err := build.TrainChild(t.Context(), learn.LinearRegression, func(k string) string { return env[k] })
+	if err == nil || !strings.Contains(err.Error(), "cannot learn a binary target (it learns") || bakeoff.HintOf(err) != "" {
+		t.Errorf("a learner that does not fit: %v, hint %q; want both in one line", err, bakeoff.HintOf(err))
+	}
 	env["BAKEOFF_PROGRESS"] = "two"
 	if err := build.TrainChild(t.Context(), learn.LogisticRegression, func(k string) string { return env[k] }); err == nil {
 		t.Error("BAKEOFF_PROGRESS=two is taken")

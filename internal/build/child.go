@@ -34,7 +34,8 @@ const ChildCommand = "__build"
 
 // TrainChild trains a built-in learner under the contract that Build describes, reading the
 // variables through env and leaving the model in BAKEOFF_MODEL. BAKEOFF_TRAIN is the snapshot's
-// Parquet file. It is what the child process does; its error is for the child's stderr.
+// Parquet file. It is what the child process does; its error is for the child's stderr and is one
+// line with what to do, since the last line there becomes the trial's reason.
 func TrainChild(ctx context.Context, learner string, env func(string) string) error {
 	request, err := readRequest(ctx, learner, env)
 	if err != nil {
@@ -47,6 +48,9 @@ func TrainChild(ctx context.Context, learner string, env func(string) string) er
 	defer progress.close()
 	request.Progress = progress.tell
 	model, err := learn.Train(ctx, request)
+	if hint := bakeoff.HintOf(err); hint != "" {
+		return bakeoff.Errorf(bakeoff.CodeOf(err), "%s (%s)", err, hint)
+	}
 	if err != nil {
 		return err
 	}
