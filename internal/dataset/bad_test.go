@@ -37,6 +37,12 @@ func badSources() []badSource {
 	split := func(split bakeoff.Split) func(*dataset.Source) {
 		return func(s *dataset.Source) { s.Split = split }
 	}
+	var stray strings.Builder
+	stray.WriteString("x,y,side\n")
+	for i := range 40 {
+		fmt.Fprintf(&stray, "1,%d.5,train\n", i)
+	}
+	stray.WriteString("1,n.a.,train\n1,,train\n1,n.a.,train\n")
 	return []badSource{
 		{name: "empty file"},
 		{name: "spaces only", text: " \n\n \n"},
@@ -75,6 +81,7 @@ func badSources() []badSource {
 		{name: "text in a date column", text: good, change: stated("x", bakeoff.KindDate)},
 		{name: "long cell", text: good + strings.Repeat("é", 50) + ",a,train\n", change: stated("x", bakeoff.KindNumber)},
 		{name: "text in a regression target", text: "x,y,side\n1,1.5,train\n2,many,train\n", change: task(bakeoff.Regression)},
+		{name: "text in a target of numbers", text: stray.String()},
 		{name: "boolean regression target", text: "x,y,side\n1,true,train\n2,false,train\n", change: func(s *dataset.Source) {
 			task(bakeoff.Regression)(s)
 			stated("y", bakeoff.KindBoolean)(s)

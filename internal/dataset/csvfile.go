@@ -48,7 +48,7 @@ func openCSVFile(path string) (*csvFile, error) {
 func openError(path string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return bakeoff.Errorf(bakeoff.CodeInvalid, "%s: the file does not exist", path).
-			WithHint("a relative data.source starts at the folder of the pipeline file")
+			WithHint("check its name and folder; a relative data.source starts at the folder of the pipeline file")
 	}
 	return bakeoff.Errorf(bakeoff.CodeInvalid, "open data: %w", err)
 }
@@ -81,7 +81,7 @@ func newCSVFile(path string, r io.Reader) (*csvFile, error) {
 func checkFormat(path string, sample []byte) error {
 	if len(bytes.TrimSpace(sample)) == 0 {
 		return bakeoff.Errorf(bakeoff.CodeInvalid, "%s: the file is empty", path).
-			WithHint("a header line and at least two rows are needed")
+			WithHint("it needs a header line and rows")
 	}
 	for _, m := range [...]struct{ magic, name, hint string }{
 		{"\xff\xfe", "UTF-16 text", "save it as UTF-8"},
@@ -137,8 +137,11 @@ func (f *csvFile) next() ([]string, error) {
 		return nil, f.readError(err)
 	}
 	if len(cells) != len(f.header) {
-		return nil, f.errorf(f.line(), "row %d: %d fields found, %d wanted", f.row, len(cells), len(f.header)).
-			WithHint("quote the cells that contain the delimiter %q", f.records.Comma)
+		err := f.errorf(f.line(), "row %d: %d fields found, %d wanted", f.row, len(cells), len(f.header))
+		if len(cells) < len(f.header) {
+			return nil, err.WithHint("add the missing cells, or remove a line that was cut short")
+		}
+		return nil, err.WithHint("quote the cells that contain the delimiter %q", f.records.Comma)
 	}
 	for i, cell := range cells {
 		cells[i] = strings.TrimSpace(cell)

@@ -45,6 +45,12 @@ func readTarget(t *rawTable, s Source, missing missingTexts) (*target, error) {
 		return nil, t.targetErrorf(s, "every row that has a value has the same one").WithHint("a target needs at least two values")
 	case isRegression(&column.Column, s.Task, distinct):
 		return regressionTarget(t, s, column)
+	case s.Task == "" && s.Columns[s.Target] == "" && distinct > manyValues:
+		if err := t.strayText(s, &column.Column); err != nil {
+			return nil, err
+		}
+	}
+	switch {
 	case distinct > maxClasses:
 		return nil, t.targetErrorf(s, "%d distinct values are too many classes, at most %d are possible", distinct, maxClasses).
 			WithHint("choose another target, or state task: regression if it is a number")
@@ -56,6 +62,39 @@ func readTarget(t *rawTable, s Source, missing missingTexts) (*target, error) {
 			WithHint("leave task out, or state binary")
 	}
 	return classTarget(column, s.Task), nil
+}
+
+// mostlyNumbers is from which share of its labelled rows a target of many values is meant to be
+// a number, and the text in it a mistake.
+const mostlyNumbers = 0.9
+
+// strayText names the first text in a target that is otherwise numbers: taking each number for a
+// class would be legal and never what is wanted.
+func (t *rawTable) strayText(s Source, c *Column) error {
+	isText := make([]bool, len(c.Levels))
+	for code, level := range c.Levels {
+		_, number := inferNumber(level)
+		isText[code] = !number
+	}
+	first, texts, labelled := -1, 0, 0
+	for row, code := range c.Codes {
+		if code < 0 {
+			continue
+		}
+		labelled++
+		if !isText[code] {
+			continue
+		}
+		texts++
+		if first < 0 {
+			first = row
+		}
+	}
+	if first < 0 || float64(labelled-texts) < mostlyNumbers*float64(labelled) {
+		return nil
+	}
+	return t.errorf(first, "column %q: %s, but %d of the target's %d values are numbers", s.Target, shown(c.Levels[c.Codes[first]]), labelled-texts, labelled).
+		WithHint("correct the cell or add its text to data.missing; if these are classes, state task: multiclass")
 }
 
 // targetColumn reads the target as its kind is stated, for regression as numbers, or as inferred.
