@@ -20,7 +20,7 @@ func (r *Registry) Rollback(ctx context.Context, a Act, n int, hold bool) (bakeo
 	return r.act(ctx, a, func(m bakeoff.Model) (bakeoff.Model, *bakeoff.Version, error) {
 		if n == 0 {
 			if n = m.Aliases[bakeoff.AliasPrevious].Version; n == 0 {
-				return m, nil, bakeoff.Errorf(bakeoff.CodeNotFound, "model %s has no version before its champion to go back to", a.Model)
+				return m, nil, nothingBefore(m)
 			}
 		}
 		m, err := r.point(ctx, m, n, a, "rollback: "+a.Why)
@@ -29,6 +29,16 @@ func (r *Registry) Rollback(ctx context.Context, a Act, n int, hold bool) (bakeo
 		}
 		return m, nil, err
 	})
+}
+
+// nothingBefore says why there is no version to go back to.
+func nothingBefore(m bakeoff.Model) error {
+	if m.Champion() == 0 {
+		return bakeoff.Errorf(bakeoff.CodeNotFound, "model %s has no champion to go back from", m.Name).
+			WithHint("`bakeoff why %s` says why no run has promoted one", m.Name)
+	}
+	return bakeoff.Errorf(bakeoff.CodeNotFound, "model %s has no version before its champion to go back to", m.Name).
+		WithHint("`bakeoff models %s` lists its versions; rollback --to goes to one of them", m.Name)
 }
 
 // Promote makes version n the champion by a person's decision, after it has given its golden

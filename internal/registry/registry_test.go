@@ -165,6 +165,9 @@ func TestRollbackHoldsUntilSomebodyPromotes(t *testing.T) {
 	f := open(t)
 	ctx := t.Context()
 	act := registry.Act{Model: "churn", By: "kim", Why: "complaints"}
+	if _, err := f.Rollback(ctx, act, 0, true); bakeoff.CodeOf(err) != bakeoff.CodeNotFound || !strings.Contains(err.Error(), "has no champion") {
+		t.Errorf("rollback before anything: %v", err)
+	}
 	f.commit(t, f.decided(t, "churn-a", 0))
 	if _, err := f.Rollback(ctx, act, 0, true); bakeoff.CodeOf(err) != bakeoff.CodeNotFound {
 		t.Errorf("rollback with nothing before: %v", err)
