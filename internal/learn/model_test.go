@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -255,6 +256,13 @@ func TestTrainRefusesWhatCannotBeLearnt(t *testing.T) {
 			*r = mass.request(learn.RandomForest)
 			r.Labels.Values = append([]float64{math.Inf(1)}, r.Labels.Values[1:]...)
 		}, "training row 1 is not a finite number"},
+		"huge target": {func(r *learn.Request) {
+			*r = mass.request(learn.LinearRegression)
+			r.Labels.Values = slices.Clone(r.Labels.Values)
+			for i := range r.Labels.Values {
+				r.Labels.Values[i] = math.Copysign(1.7e308, float64(i%2)-0.5)
+			}
+		}, "too large"},
 		"text that is no text": {func(r *learn.Request) { r.Schema.Target = "\xff" }, "not UTF-8"},
 		"unsorted categories": {func(r *learn.Request) {
 			r.Schema.Columns = append([]bakeoff.ColumnSchema{{Name: "island", Kind: bakeoff.KindCategory, Categories: []string{"b", "a"}}}, r.Schema.Columns[1:]...)

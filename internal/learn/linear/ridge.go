@@ -30,6 +30,11 @@ func Ridge(ctx context.Context, d *Design, y []float64, alpha float64, o Options
 		return nil, err
 	}
 	m.Intercepts()[0] += centre
+	for _, w := range m.Weights {
+		if math.IsNaN(w) || math.IsInf(w, 0) {
+			return nil, fmt.Errorf("the values are too large: a weight is not finite")
+		}
+	}
 	return m, nil
 }
 
