@@ -14,7 +14,6 @@ all: fmt lint test ## format, lint, test
 build: ## the binary, into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/bakeoff ./cmd/bakeoff
 
-.PHONY: demo
 .PHONY: fmt
 fmt: ## rewrite the sources in the one format
 	$(TOOL) gofumpt -w $$(git ls-files '*.go')

@@ -106,6 +106,8 @@ type Alias struct {
 	Moved   time.Time `json:"moved"`
 	By      string    `json:"by"`            // a run's ID or a person
 	Why     string    `json:"why,omitempty"` // in words
+	// Rollback says that a person went back to this version.
+	Rollback bool `json:"rollback,omitempty"`
 }
 
 // Model is what is decided about a line of versions. It has one record, so that the number of the

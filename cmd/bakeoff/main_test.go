@@ -40,14 +40,21 @@ func TestScripts(t *testing.T) {
 		UpdateScripts: os.Getenv("BAKEOFF_UPDATE") != "",
 		Setup:         setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"rows": writeRows,
+			"rows":   writeRows,
+			"status": exitStatus,
+			"broken": brokenData,
+			"disk":   disk,
 		},
 		Condition: condition,
 	})
 }
 
-// condition knows [parts]: the real parts that `make test` installs are here.
+// condition knows [parts], the real parts that `make test` installs are here, and [disks], this
+// user may mount a small disk.
 func condition(cond string) (bool, error) {
+	if cond == "disks" {
+		return canMount(), nil
+	}
 	if cond != "parts" {
 		return false, fmt.Errorf("unknown condition %q", cond)
 	}

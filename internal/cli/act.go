@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
@@ -16,7 +17,7 @@ import (
 // act opens the store for what a person does to a model. It does not wait for interrupted runs: an
 // undo must be immediate.
 func (s *shell) act(c *cobra.Command, args []string, reason string, do func(context.Context, *app.Node, registry.Act) error) error {
-	return s.withNode(c.Context(), func(ctx context.Context, node *app.Node) error {
+	return s.withStore(c.Context(), func(ctx context.Context, node *app.Node) error {
 		name, err := pipeline(ctx, node, args)
 		if err != nil {
 			return err
@@ -39,7 +40,7 @@ func (s *shell) live(ctx context.Context, node *app.Node, m bakeoff.Model) error
 	}
 	fmt.Fprintf(s.stdout, "%s v%d (%s) is the champion: it gave its golden answers\n", v.Model, v.Version, v.Candidate)
 	if h := m.Hold; h != nil {
-		fmt.Fprintf(s.stdout, "runs keep it until `%s resume %s` or `%s promote %s`\n", typed(), m.Name, typed(), m.Name)
+		fmt.Fprintf(s.stdout, "runs keep it until `%s resume %s`, or a promotion by hand\n", typed(), m.Name)
 	}
 	return nil
 }
@@ -136,7 +137,7 @@ func (s *shell) resumeCommand() *cobra.Command {
 					return err
 				}
 				if s.json {
-					return writeJSON(s.stdout, map[string]any{"model": a.Model, "held": held})
+					return writeJSON(s.stdout, map[string]any{"model": a.Model, "lifted": held})
 				}
 				if held {
 					_, err = fmt.Fprintf(s.stdout, "%s: the hold is lifted, the next run may promote\n", a.Model)
@@ -147,6 +148,16 @@ func (s *shell) resumeCommand() *cobra.Command {
 			})
 		},
 	}
+}
+
+// separate refuses to write the answers over the rows that they are for.
+func separate(in, out string) error {
+	a, errIn := os.Stat(in)
+	b, errOut := os.Stat(out)
+	if errIn == nil && errOut == nil && os.SameFile(a, b) {
+		return bakeoff.Errorf(bakeoff.CodeInvalid, "--in and --out are the same file, %s", in).WithHint("write to another file")
+	}
+	return nil
 }
 
 func (s *shell) predictCommand() *cobra.Command {
@@ -164,7 +175,13 @@ size are read in constant memory. --out - writes to stdout.`,
 			if in == "" || out == "" {
 				return usage(c, bakeoff.Errorf(bakeoff.CodeInvalid, "say what to score and where to write it: --in and --out"))
 			}
-			return s.withNode(c.Context(), func(ctx context.Context, node *app.Node) error {
+			if err := separate(in, out); err != nil {
+				return err
+			}
+			if s.json && out == "-" {
+				return usage(c, bakeoff.Errorf(bakeoff.CodeInvalid, "--json and --out - both want stdout"))
+			}
+			return s.withStore(c.Context(), func(ctx context.Context, node *app.Node) error {
 				name, err := pipeline(ctx, node, args)
 				if err != nil {
 					return err
@@ -173,7 +190,7 @@ size are read in constant memory. --out - writes to stdout.`,
 				if err != nil {
 					return err
 				}
-				if s.json && out != "-" {
+				if s.json {
 					return writeJSON(s.stdout, map[string]any{"model": v.Model, "version": v.Version, "rows": sum.Rows, "unseen_categories": sum.Unseen})
 				}
 				fmt.Fprintf(s.stderr, "%s scored by %s v%d (%s)", counted(sum.Rows, "row"), v.Model, v.Version, v.Candidate)

@@ -40,7 +40,8 @@ func (s *shell) demoCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", "", "an empty or new folder for the example (default: a new one for temporary files)")
-	c.Flags().Bool("once", true, "end after the prediction")
+	c.Flags().Bool("once", true, "end after the prediction, as it does")
+	_ = c.Flags().MarkHidden("once") // for scripts: it is defined
 	return c
 }
 

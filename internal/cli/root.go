@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/lmittmann/tint"
@@ -57,6 +58,7 @@ func (s *shell) main(ctx context.Context, args []string) int {
 	root := s.root()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	s.json = s.json || slices.Contains(args, "--json") // which a wrong flag before it kept from being read
 	var code exitCode
 	switch {
 	case err == nil:
@@ -98,9 +100,18 @@ sends one message about it.
 Exit codes: 0 a verdict was reached; 1 no decision, or an error; 2 bad usage,
 pipeline file or data; 130 interrupted. With run --detailed-exitcode, 0 means
 promoted and 10 kept.`,
+		Version:       programVersion(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs, // for an unknown command, an error like all others
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return c.Help()
+			}
+			return unknownCommand(c, args[0])
+		},
 	}
+	root.SetVersionTemplate("bakeoff {{.Version}}\n")
 	root.SetOut(s.stdout)
 	root.SetErr(s.stderr)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(c, err) })
@@ -122,6 +133,21 @@ promoted and 10 kept.`,
 		c.Args = usageArgs(c.Args)
 	}
 	return root
+}
+
+// unknownCommand says which command was probably meant.
+func unknownCommand(root *cobra.Command, name string) error {
+	var names []string
+	for _, c := range root.Commands() {
+		if !c.Hidden {
+			names = append(names, c.Name())
+		}
+	}
+	e := bakeoff.Errorf(bakeoff.CodeInvalid, "unknown command %q", name).WithHint("`%s --help` lists the commands", root.Name())
+	if near := bakeoff.Nearest(name, names); near != "" {
+		e = e.WithHint("did you mean `%s %s`?", root.Name(), near)
+	}
+	return e
 }
 
 func grouped(id string, commands ...*cobra.Command) []*cobra.Command {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"sync"
@@ -38,9 +39,23 @@ func (s *shell) withNode(ctx context.Context, do func(context.Context, *app.Node
 	return do(ctx, node)
 }
 
+// withStore is withNode for a store that must be there: a wrong --store should not make one.
+func (s *shell) withStore(ctx context.Context, do func(context.Context, *app.Node) error) error {
+	if _, err := os.Stat(s.folder()); errors.Is(err, fs.ErrNotExist) {
+		return bakeoff.Errorf(bakeoff.CodeNotFound, "there is no store at %s", s.folder()).
+			WithHint("`bakeoff run FILE` makes one; --store or BAKEOFF_STORE names another folder")
+	}
+	return s.withNode(ctx, do)
+}
+
 // look opens the store to see what is in it. Runs that were interrupted are ended first.
 func (s *shell) look(ctx context.Context, do func(context.Context, *app.Node) error) error {
-	return s.withNode(ctx, func(ctx context.Context, node *app.Node) error {
+	return s.withStore(ctx, func(ctx context.Context, node *app.Node) error {
+		if s.noResume {
+			if err := s.openRuns(ctx, node); err != nil {
+				return err
+			}
+		}
 		if err := s.resume(ctx, node); err != nil {
 			return err
 		}

@@ -15,19 +15,32 @@ type Act struct {
 }
 
 // Rollback makes an earlier version the champion again, after it has given its golden answers:
-// version n, or for 0 the one before today's. With hold, runs keep it until Resume or Promote.
+// version n, or for 0 the one before today's, unless that is where a rollback came from. With hold,
+// runs keep it until Resume or Promote.
 func (r *Registry) Rollback(ctx context.Context, a Act, n int, hold bool) (bakeoff.Model, error) {
 	return r.act(ctx, a, func(m bakeoff.Model) (bakeoff.Model, *bakeoff.Version, error) {
-		if n == 0 {
-			if n = m.Aliases[bakeoff.AliasPrevious].Version; n == 0 {
-				return m, nil, nothingBefore(m)
-			}
+		to := n
+		if to == 0 {
+			to = m.Aliases[bakeoff.AliasPrevious].Version
 		}
-		m, err := r.point(ctx, m, n, a, "rollback: "+a.Why)
-		if err == nil && hold {
-			m.Hold = &bakeoff.Hold{Model: a.Model, By: a.By, Why: "rollback to v" + fmt.Sprint(n) + ": " + a.Why, Since: now()}
+		if to == 0 {
+			return m, nil, nothingBefore(m)
 		}
-		return m, nil, err
+		if n == 0 && m.Aliases[bakeoff.AliasChampion].Rollback {
+			return m, nil, bakeoff.Errorf(bakeoff.CodeConflict, "model %s was rolled back already, from v%d to v%d", m.Name, to, m.Champion()).
+				WithHint("`bakeoff rollback %s --to vN` goes back further, `bakeoff promote %s --version v%d` undoes it", m.Name, m.Name, to)
+		}
+		m, err := r.point(ctx, m, to, a, "rollback: "+a.Why)
+		if err != nil {
+			return m, nil, err
+		}
+		champion := m.Aliases[bakeoff.AliasChampion]
+		champion.Rollback = true
+		m.Aliases[bakeoff.AliasChampion] = champion
+		if hold {
+			m.Hold = &bakeoff.Hold{Model: a.Model, By: a.By, Why: fmt.Sprintf("rollback to v%d: %s", to, a.Why), Since: now()}
+		}
+		return m, nil, nil
 	})
 }
 

@@ -179,6 +179,9 @@ func TestRollbackHoldsUntilSomebodyPromotes(t *testing.T) {
 	if got := f.champions(t); got != [2]int{1, 2} {
 		t.Errorf("champion and previous are %v", got)
 	}
+	if _, err := f.Rollback(ctx, act, 0, true); bakeoff.CodeOf(err) != bakeoff.CodeConflict || f.champions(t) != [2]int{1, 2} {
+		t.Errorf("a second rollback: %v, champions %v", err, f.champions(t))
+	}
 	report := f.commit(t, f.decided(t, "churn-c", 1))
 	if report.Verdict != bakeoff.Kept || !strings.Contains(report.Reason, "by kim") || !strings.Contains(report.Reason, "complaints") {
 		t.Errorf("%s: %s", report.Verdict, report.Reason)
