@@ -76,7 +76,7 @@ func (s *Store) Commit(ctx context.Context, c bakeoff.Change) error {
 			return fmt.Errorf("commit decision on %s: %w", c.Model.Name, errors.Join(err, batch.Discard()))
 		}
 		if err := batch.Add(subject(w.key), value, jetstreamext.WithBatchExpectLastSequencePerSubject(0)); err != nil {
-			return fmt.Errorf("commit decision on %s: %w", c.Model.Name, timeout(errors.Join(err, batch.Discard())))
+			return fmt.Errorf("commit decision on %s: %w", c.Model.Name, unavailable(errors.Join(err, batch.Discard())))
 		}
 	}
 	value, err := s.encode(ctx, c.Model)
@@ -88,7 +88,7 @@ func (s *Store) Commit(ctx context.Context, c bakeoff.Change) error {
 		return bakeoff.Errorf(bakeoff.CodeConflict, "commit decision on %s: it was changed meanwhile: %w", c.Model.Name, err)
 	}
 	if err != nil {
-		return fmt.Errorf("commit decision on %s: %w", c.Model.Name, timeout(err))
+		return fmt.Errorf("commit decision on %s: %w", c.Model.Name, unavailable(err))
 	}
 	return nil
 }

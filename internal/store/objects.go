@@ -56,7 +56,7 @@ func (s *Store) putObject(ctx context.Context, r io.ReadSeeker) (bakeoff.Digest,
 	}
 	meta := jetstream.ObjectMeta{Name: string(digest), Opts: &jetstream.ObjectMetaOptions{ChunkSize: chunk}}
 	if _, err := s.objects.Put(ctx, meta, r); err != nil {
-		return "", timeout(err)
+		return "", unavailable(err)
 	}
 	return digest, nil
 }
@@ -90,7 +90,7 @@ func (s *Store) copyObject(ctx context.Context, digest bakeoff.Digest, w io.Writ
 		return bakeoff.Errorf(bakeoff.CodeNotFound, "read object %s: it is not in the store", digest.Short())
 	}
 	if err != nil {
-		return fmt.Errorf("read object %s: %w", digest.Short(), timeout(err))
+		return fmt.Errorf("read object %s: %w", digest.Short(), unavailable(err))
 	}
 	sum := sha256.New()
 	_, err = io.Copy(io.MultiWriter(w, sum), object)

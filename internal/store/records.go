@@ -22,7 +22,7 @@ func (s *Store) PutPipeline(ctx context.Context, f bakeoff.PipelineFile) error {
 	}
 	for _, key := range []string{revisionKey(f.Name, f.Revision), f.Name} {
 		if _, err := s.pipelines.Put(ctx, key, value); err != nil {
-			return fmt.Errorf("keep pipeline %s: %w", f.Name, timeout(err))
+			return fmt.Errorf("keep pipeline %s: %w", f.Name, unavailable(err))
 		}
 	}
 	return nil
@@ -70,7 +70,7 @@ func (s *Store) PutIdentity(ctx context.Context, pipeline string, i bakeoff.Iden
 		return fmt.Errorf("keep the identity of %s: %w", pipeline, err)
 	}
 	if _, err := s.pipelines.Put(ctx, pipeline+".identity", value); err != nil {
-		return fmt.Errorf("keep the identity of %s: %w", pipeline, timeout(err))
+		return fmt.Errorf("keep the identity of %s: %w", pipeline, unavailable(err))
 	}
 	return nil
 }
@@ -97,7 +97,7 @@ func (s *Store) UpdateRun(ctx context.Context, r bakeoff.Run, revision uint64) (
 func (s *Store) WaitRun(ctx context.Context, id string) (bakeoff.Run, error) {
 	w, err := s.runs.Watch(ctx, id)
 	if err != nil {
-		return bakeoff.Run{}, fmt.Errorf("wait for run %s: %w", id, timeout(err))
+		return bakeoff.Run{}, fmt.Errorf("wait for run %s: %w", id, unavailable(err))
 	}
 	defer func() { _ = w.Stop() }() // the subscription ends with the connection at the latest
 	for {
@@ -142,7 +142,7 @@ func (s *Store) PublishEvent(ctx context.Context, e bakeoff.Event) error {
 		return fmt.Errorf("publish event: %w", err)
 	}
 	if _, err := s.js.Publish(ctx, "event."+e.Run+"."+string(e.Kind), b); err != nil {
-		return fmt.Errorf("publish event: %w", timeout(err))
+		return fmt.Errorf("publish event: %w", unavailable(err))
 	}
 	return nil
 }
@@ -152,11 +152,11 @@ func (s *Store) PublishEvent(ctx context.Context, e bakeoff.Event) error {
 func (s *Store) WatchEvents(ctx context.Context, run string, each func(bakeoff.Event) error) error {
 	consumer, err := s.js.OrderedConsumer(ctx, "events", jetstream.OrderedConsumerConfig{FilterSubjects: []string{"event." + run + ".>"}})
 	if err != nil {
-		return fmt.Errorf("watch events: %w", timeout(err))
+		return fmt.Errorf("watch events: %w", unavailable(err))
 	}
 	messages, err := consumer.Messages()
 	if err != nil {
-		return fmt.Errorf("watch events: %w", timeout(err))
+		return fmt.Errorf("watch events: %w", unavailable(err))
 	}
 	defer messages.Stop()
 	for {
@@ -184,7 +184,7 @@ func (s *Store) PutDelivery(ctx context.Context, d bakeoff.Delivery) error {
 		return fmt.Errorf("record a delivery: %w", err)
 	}
 	if _, err := s.deliveries.Put(ctx, d.Notification+"."+strconv.Itoa(d.Receiver), value); err != nil {
-		return fmt.Errorf("record a delivery: %w", timeout(err))
+		return fmt.Errorf("record a delivery: %w", unavailable(err))
 	}
 	return nil
 }
@@ -207,7 +207,7 @@ func (s *Store) Outbox(ctx context.Context) ([]bakeoff.Notification, error) {
 func (s *Store) Settle(ctx context.Context, notification string) error {
 	err := s.decisions.Delete(ctx, "outbox."+notification)
 	if err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
-		return fmt.Errorf("settle notification %s: %w", notification, timeout(err))
+		return fmt.Errorf("settle notification %s: %w", notification, unavailable(err))
 	}
 	return nil
 }

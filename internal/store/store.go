@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -152,7 +153,7 @@ func (s *Store) get(ctx context.Context, bucket jetstream.KeyValue, key string, 
 		return 0, bakeoff.Errorf(bakeoff.CodeNotFound, "read %s of %s: %w", key, bucket.Bucket(), err)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("read %s of %s: %w", key, bucket.Bucket(), timeout(err))
+		return 0, fmt.Errorf("read %s of %s: %w", key, bucket.Bucket(), unavailable(err))
 	}
 	if err := s.decode(ctx, entry.Value(), record); err != nil {
 		return 0, fmt.Errorf("read %s of %s: %w", key, bucket.Bucket(), err)
@@ -176,7 +177,7 @@ func (s *Store) put(ctx context.Context, bucket jetstream.KeyValue, key string, 
 		return 0, bakeoff.Errorf(bakeoff.CodeConflict, "write %s of %s: somebody else changed it first: %w", key, bucket.Bucket(), err)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("write %s of %s: %w", key, bucket.Bucket(), timeout(err))
+		return 0, fmt.Errorf("write %s of %s: %w", key, bucket.Bucket(), unavailable(err))
 	}
 	return revision, nil
 }
@@ -186,13 +187,29 @@ func conflict(err error) bool {
 	return errors.As(err, &api) && api.APIError() != nil && api.APIError().ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence
 }
 
-// timeout explains a write or read that got no answer: with an embedded server that is a disk
-// which takes no writes.
-func timeout(err error) error {
-	if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, nats.ErrTimeout) {
+// The server's codes for a write that it could not store.
+const (
+	errBatchIncomplete jetstream.ErrorCode = 10176 // a message of the batch was not stored
+	errNoResources     jetstream.ErrorCode = 10023
+	errNoStorage       jetstream.ErrorCode = 10047
+	errStoreFailed     jetstream.ErrorCode = 10077
+)
+
+// unavailable explains a write or read that got no answer, and a write that was not stored: with
+// an embedded server that is a disk which takes no writes.
+func unavailable(err error) error {
+	what := ""
+	var api jetstream.JetStreamError
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
+		what = "the store does not answer"
+	case errors.As(err, &api) && api.APIError() != nil &&
+		slices.Contains([]jetstream.ErrorCode{errBatchIncomplete, errNoResources, errNoStorage, errStoreFailed}, api.APIError().ErrorCode):
+		what = "the store takes no writes"
+	default:
 		return err
 	}
-	return bakeoff.Errorf(bakeoff.CodeUnavailable, "the store does not answer: %w", err).
+	return bakeoff.Errorf(bakeoff.CodeUnavailable, "%s: %w", what, err).
 		WithHint("its disk may be full or failing; free some space and start again: nothing that was acknowledged is lost")
 }
 
@@ -201,7 +218,7 @@ func timeout(err error) error {
 func (s *Store) list(ctx context.Context, bucket jetstream.KeyValue, each func(key string, value []byte) error, filters ...string) error {
 	w, err := bucket.WatchFiltered(ctx, filters, jetstream.IgnoreDeletes())
 	if err != nil {
-		return fmt.Errorf("list %s: %w", bucket.Bucket(), timeout(err))
+		return fmt.Errorf("list %s: %w", bucket.Bucket(), unavailable(err))
 	}
 	defer func() { _ = w.Stop() }() // the subscription ends with the connection at the latest
 	for {

@@ -55,7 +55,7 @@ func (s *Store) PublishTask(ctx context.Context, t bakeoff.Task) error {
 	}
 	_, err = s.js.Publish(ctx, "task."+t.Queue+"."+taskKey(t), b)
 	if err != nil && !strings.Contains(err.Error(), errMaxMessagesPerSubject) {
-		return fmt.Errorf("publish task %s: %w", taskKey(t), timeout(err))
+		return fmt.Errorf("publish task %s: %w", taskKey(t), unavailable(err))
 	}
 	return nil
 }
@@ -73,7 +73,7 @@ func (s *Store) Queue(ctx context.Context, name string) (*Queue, error) {
 		AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait, MaxDeliver: -1,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("open queue %s: %w", name, timeout(err))
+		return nil, fmt.Errorf("open queue %s: %w", name, unavailable(err))
 	}
 	return &Queue{store: s, consumer: c}, nil
 }
@@ -84,7 +84,7 @@ func (s *Store) Queue(ctx context.Context, name string) (*Queue, error) {
 func (q *Queue) TakeOver(ctx context.Context) error {
 	name := q.consumer.CachedInfo().Name
 	if _, err := q.store.js.ResetConsumer(ctx, "tasks", name); err != nil {
-		return fmt.Errorf("take over queue %s: %w", name, timeout(err))
+		return fmt.Errorf("take over queue %s: %w", name, unavailable(err))
 	}
 	return nil
 }
@@ -138,7 +138,7 @@ func (l *Lease) Extend() error { return l.msg.InProgress() }
 // Done takes the task off its queue, and returns when that is stored.
 func (l *Lease) Done(ctx context.Context) error {
 	if err := l.msg.DoubleAck(ctx); err != nil {
-		return fmt.Errorf("end task %s: %w", taskKey(l.Task), timeout(err))
+		return fmt.Errorf("end task %s: %w", taskKey(l.Task), unavailable(err))
 	}
 	return nil
 }
@@ -165,7 +165,7 @@ func (s *Store) BeginAttempt(ctx context.Context, t bakeoff.Task, worker string,
 func (s *Store) EndAttempt(ctx context.Context, r bakeoff.Result, token uint64) error {
 	entry, err := s.trials.Get(ctx, taskKey(r.Task)+".attempt")
 	if err != nil {
-		return fmt.Errorf("record the result of %s: %w", taskKey(r.Task), timeout(err))
+		return fmt.Errorf("record the result of %s: %w", taskKey(r.Task), unavailable(err))
 	}
 	if entry.Revision() != token {
 		return bakeoff.Errorf(bakeoff.CodeConflict, "record the result of %s: attempt %d was taken over", taskKey(r.Task), r.Attempt)
@@ -181,7 +181,7 @@ func (s *Store) HasResult(ctx context.Context, t bakeoff.Task) (bool, error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("read the result of %s: %w", taskKey(t), timeout(err))
+		return false, fmt.Errorf("read the result of %s: %w", taskKey(t), unavailable(err))
 	}
 	return true, nil
 }
@@ -197,7 +197,7 @@ func (s *Store) Results(ctx context.Context, run string) ([]bakeoff.Result, erro
 func (s *Store) WatchResults(ctx context.Context, ready func(), each func(bakeoff.Result) error) error {
 	w, err := s.trials.Watch(ctx, "*.*.*.result", jetstream.UpdatesOnly())
 	if err != nil {
-		return fmt.Errorf("watch results: %w", timeout(err))
+		return fmt.Errorf("watch results: %w", unavailable(err))
 	}
 	ready()
 	defer func() { _ = w.Stop() }() // the subscription ends with the connection at the latest
