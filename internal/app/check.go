@@ -3,7 +3,9 @@ package app
 import (
 	"context"
 	"fmt"
+	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/build"
@@ -20,6 +22,8 @@ type Plan struct {
 	Revision bakeoff.Digest    `json:"revision"`
 	Metric   string            `json:"metric"`
 	Snapshot bakeoff.Snapshot  `json:"snapshot"`
+	// Missing says which commands are not on this machine; the workers' may have them.
+	Missing []string `json:"missing_commands,omitempty"`
 }
 
 // Check reads a pipeline file and its data and changes nothing. What is wrong with either is an
@@ -44,7 +48,27 @@ func Check(ctx context.Context, path string, lookup func(string) (string, bool))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &Plan{Pipeline: p, Name: p.Name, Revision: p.Revision, Metric: objective, Snapshot: snapshot}, nil
+	return &Plan{Pipeline: p, Name: p.Name, Revision: p.Revision, Metric: objective, Snapshot: snapshot, Missing: missingCommands(p)}, nil
+}
+
+// missingCommands says which commands of a pipeline cannot be found here.
+func missingCommands(p *bakeoff.Pipeline) []string {
+	var missing []string
+	for _, c := range p.Candidates {
+		for _, argv := range [][]string{c.Build, c.Predict} {
+			if len(argv) == 0 {
+				continue
+			}
+			name := argv[0]
+			if strings.ContainsRune(name, filepath.Separator) && !filepath.IsAbs(name) {
+				name = filepath.Join(p.Dir, name)
+			}
+			if _, err := exec.LookPath(name); err != nil {
+				missing = append(missing, fmt.Sprintf("candidate %s: there is no command %q on this machine", c.Name, argv[0]))
+			}
+		}
+	}
+	return missing
 }
 
 // PipelineSchema returns the JSON Schema of pipeline files.

@@ -61,7 +61,8 @@ func (s *shell) init(path, text string) error {
 	return nil
 }
 
-// guess fills in what was not said from what lies in the folder.
+// guess fills in what was not said from what lies in the folder of the pipeline file, and turns the
+// data's path into one that starts there.
 func guess(dir string, name, data, target *string) error {
 	if *data == "" {
 		found, err := filepath.Glob(filepath.Join(dir, "*.csv"))
@@ -71,14 +72,10 @@ func guess(dir string, name, data, target *string) error {
 		if len(found) != 1 {
 			return bakeoff.Errorf(bakeoff.CodeInvalid, "there are %d CSV files in %s: say which one to learn from", len(found), dir).WithHint("--data FILE.csv --target COLUMN")
 		}
-		*data = filepath.Base(found[0])
+		*data = found[0]
 	}
 	if *target == "" {
-		path := *data
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(dir, path)
-		}
-		column, err := lastColumn(path)
+		column, err := lastColumn(*data)
 		if err != nil {
 			return err
 		}
@@ -88,9 +85,30 @@ func guess(dir string, name, data, target *string) error {
 		*name = nameOf(*data)
 	}
 	if !bakeoff.ValidName(*name) {
-		return bakeoff.Errorf(bakeoff.CodeInvalid, "%q cannot name a pipeline", *name).WithHint("lower-case letters, digits, - and _, at most 63")
+		return bakeoff.Errorf(bakeoff.CodeInvalid, "%q cannot name a pipeline", *name).WithHint("--name: lower-case letters, digits, - and _, at most 63")
 	}
+	if filepath.IsAbs(*data) {
+		return nil
+	}
+	relative, err := relativeTo(dir, *data)
+	if err != nil {
+		return fmt.Errorf("find %s from %s: %w", *data, dir, err)
+	}
+	*data = filepath.ToSlash(relative)
 	return nil
+}
+
+// relativeTo turns a path that starts in the working folder into one that starts in dir.
+func relativeTo(dir, path string) (string, error) {
+	from, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	to, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Rel(from, to)
 }
 
 // lastColumn returns the name of a CSV file's last column.

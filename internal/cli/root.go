@@ -47,6 +47,8 @@ type shell struct {
 	json     bool
 	verbose  bool
 	noResume bool
+
+	interrupted bool // a person has cancelled a run; read when the run has ended
 }
 
 // exitCode ends a command with a code and nothing more to say.

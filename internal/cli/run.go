@@ -9,6 +9,7 @@ import (
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/app"
+	"github.com/bakeoffhq/bakeoff/internal/plain"
 )
 
 // defaultFile is the pipeline file that commands look for where none is named.
@@ -34,6 +35,9 @@ only pipeline of the store. Ctrl-C cancels the run.`,
 				}
 				if err := s.print(report); err != nil {
 					return err
+				}
+				if s.interrupted && report.Verdict == bakeoff.Failed {
+					return exitCode(exitInterrupted)
 				}
 				return verdictCode(report.Verdict, detailed)
 			})
@@ -74,6 +78,10 @@ func pipelineFile(ctx context.Context, node *app.Node, args []string) (string, e
 		return args[0], nil // reading it says what is wrong with it
 	}
 	name, err := pipeline(ctx, node, args)
+	if bakeoff.CodeOf(err) == bakeoff.CodeNotFound && len(args) == 0 {
+		return "", bakeoff.Errorf(bakeoff.CodeInvalid, "there is no %s here, and no pipeline in the store", defaultFile).
+			WithHint("`bakeoff init` writes a pipeline file; `bakeoff run FILE` runs another")
+	}
 	if err != nil {
 		return "", err
 	}
@@ -134,10 +142,11 @@ func (s *shell) check(ctx context.Context, path string) error {
 		return writeJSON(s.stdout, plan)
 	}
 	rows := plan.Snapshot.Rows
+	count := plain.Count
 	fmt.Fprintf(s.stdout, "%s is a valid pipeline file.\n\n", path)
 	fmt.Fprintf(s.stdout, "pipeline    %s, revision %s\n", plan.Pipeline.Name, plan.Pipeline.Revision.Short())
 	fmt.Fprintf(s.stdout, "data        %s\n", plan.Pipeline.Data.Source)
-	fmt.Fprintf(s.stdout, "rows        %d to train, %d held out, %d set aside\n", rows.Train, rows.Holdout, rows.SetAside)
+	fmt.Fprintf(s.stdout, "rows        %s to train, %s held out, %s set aside\n", count(rows.Train), count(rows.Holdout), count(rows.SetAside))
 	fmt.Fprintf(s.stdout, "target      %s: %s\n", plan.Snapshot.Schema.Target, target(plan.Snapshot.Schema))
 	fmt.Fprintf(s.stdout, "metric      %s\n", plan.Metric)
 	fmt.Fprintf(s.stdout, "candidates  %s\n", list(candidateNames(plan.Pipeline)))
@@ -148,7 +157,11 @@ func (s *shell) check(ctx context.Context, path string) error {
 	for _, n := range plan.Snapshot.Notes {
 		fmt.Fprintf(s.stdout, "note: %s\n", n)
 	}
-	return nil
+	for _, n := range plan.Missing {
+		fmt.Fprintf(s.stdout, "note: %s\n", n)
+	}
+	_, err = fmt.Fprintf(s.stdout, "\nnext: %s run %s\n", typed(), path)
+	return err
 }
 
 func target(schema bakeoff.Schema) string {

@@ -173,6 +173,7 @@ func (s *shell) cancelOnInterrupt(ctx context.Context, node *app.Node, id string
 			return
 		case <-signals:
 		}
+		s.interrupted = true
 		fmt.Fprintf(s.stderr, "\ncancelling run %s; once more leaves at once\n", id)
 		if err := node.Cancel(ctx, id, "by "+app.Person()); err != nil {
 			s.complain(err)

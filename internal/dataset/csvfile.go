@@ -48,7 +48,7 @@ func openCSVFile(path string) (*csvFile, error) {
 func openError(path string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return bakeoff.Errorf(bakeoff.CodeInvalid, "%s: the file does not exist", path).
-			WithHint("check its name and folder; a relative data.source starts at the folder of the pipeline file")
+			WithHint("check its name and folder; in a pipeline file, a relative path starts at the folder of that file")
 	}
 	return bakeoff.Errorf(bakeoff.CodeInvalid, "open data: %w", err)
 }

@@ -26,12 +26,23 @@ func identify(s Source, header, features []string) (bakeoff.Identity, string) {
 	fresh.Generation = old.Generation + 1
 	const consequence = "rows cannot be compared with those of earlier versions"
 	if old.Key != s.Key {
-		return fresh, fmt.Sprintf("the key was %q and is %q: %s", old.Key, s.Key, consequence)
+		return fresh, fmt.Sprintf("%s: %s", keyChange(old.Key, s.Key), consequence)
 	}
 	if lost := absent(old.Columns, header); len(lost) > 0 {
 		return fresh, fmt.Sprintf("the file lost %s, which told its rows apart: %s", quoted(lost), consequence)
 	}
 	return *old, ""
+}
+
+// keyChange says how a pipeline's key changed.
+func keyChange(old, now string) string {
+	switch {
+	case old == "":
+		return fmt.Sprintf("there was no key, and now it is %q", now)
+	case now == "":
+		return fmt.Sprintf("the key was %q, and now there is none", old)
+	}
+	return fmt.Sprintf("the key was %q, and now it is %q", old, now)
 }
 
 // absent returns the names that the header does not have.

@@ -140,7 +140,7 @@ func TestIdentity(t *testing.T) {
 		},
 		{
 			name: "key now", key: "id", previous: features, want: bakeoff.Identity{Key: "id", Generation: 4},
-			note: `the key was "" and is "id": rows cannot be compared with those of earlier versions`,
+			note: `there was no key, and now it is "id": rows cannot be compared with those of earlier versions`,
 		},
 		{name: "same key", key: "id", previous: &bakeoff.Identity{Key: "id", Generation: 2}, want: bakeoff.Identity{Key: "id", Generation: 2}},
 	} {

@@ -293,13 +293,13 @@ func TestDecide(t *testing.T) {
 			set: func(c *judge.Case) {
 				c.Hold = &bakeoff.Hold{By: "anna", Why: "scores\nlook wrong", Since: time.Date(2026, 11, 20, 3, 0, 0, 0, time.UTC)}
 			},
-			want: wanted{kept, "", "held since the rollback by anna (2026-11-20, scores look wrong); `bakeoff promote` ends the hold", "boosting forest* baseline"},
+			want: wanted{kept, "", "held since the rollback by anna (2026-11-20, scores look wrong); `bakeoff resume` lifts the hold", "boosting forest* baseline"},
 		},
 		{
 			name: "a hold comes before a champion that cannot be compared",
 			c:    caseOf(challenger("boosting", 9, 10), champion(8)),
 			set:  func(c *judge.Case) { c.Hold = &bakeoff.Hold{By: "anna"}; c.Incomparable = "it is old" },
-			want: wanted{kept, "", "held since the rollback by anna; `bakeoff promote` ends the hold", "boosting baseline | forest*"},
+			want: wanted{kept, "", "held since the rollback by anna; `bakeoff resume` lifts the hold", "boosting baseline | forest*"},
 		},
 		{
 			name: "the champion cannot be compared",

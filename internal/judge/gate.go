@@ -39,7 +39,7 @@ func (b *board) decide(c Case) outcome {
 		return failed("nothing can be judged: %s; choose another metric or split", baseline.row.Reason)
 	}
 	if c.Hold != nil {
-		return kept("%s; `bakeoff promote` ends the hold", held(*c.Hold))
+		return kept("%s; `bakeoff resume` lifts the hold", held(*c.Hold))
 	}
 	champion, ok := first(b.of(bakeoff.RoleChampion))
 	if ok && !champion.ranked {
