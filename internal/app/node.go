@@ -121,7 +121,7 @@ func (n *Node) openQueues(ctx context.Context) error {
 // it is removed: the store's lock says that nobody uses it.
 func emptyScratch(dir string) (string, error) {
 	path := filepath.Join(dir, "scratch")
-	if err := os.RemoveAll(path); err != nil {
+	if err := build.RemoveAll(path); err != nil {
 		return "", fmt.Errorf("empty %s: %w", path, err)
 	}
 	if err := os.Mkdir(path, 0o700); err != nil {
@@ -142,13 +142,13 @@ func hideFromGit(dir string) error {
 	return nil
 }
 
-// Close lets go of the store.
+// Close lets go of the store. Its scratch is removed before its lock is: the next process has its own.
 func (n *Node) Close() error {
-	err := n.server.Stop()
+	var err error
 	if n.scratch != "" {
-		err = errors.Join(err, os.RemoveAll(n.scratch))
+		err = build.RemoveAll(n.scratch)
 	}
-	return err
+	return errors.Join(err, n.server.Stop())
 }
 
 // Store returns the store, for looking.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -45,7 +46,22 @@ func (t *Tasks) scratch(a bakeoff.Attempt) (dir string, remove func() error, err
 	if err != nil {
 		return "", nil, fmt.Errorf("make a folder for the attempt: %w", err)
 	}
-	return dir, func() error { return os.RemoveAll(dir) }, nil
+	return dir, func() error { return RemoveAll(dir) }, nil
+}
+
+// RemoveAll removes a folder in which a trainer has worked: folders that it has left read-only, as
+// some package caches do, are made writable first.
+func RemoveAll(dir string) error {
+	if os.RemoveAll(dir) == nil {
+		return nil
+	}
+	_ = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if entry != nil && entry.IsDir() {
+			return os.Chmod(path, 0o700)
+		}
+		return err
+	}) // what it could not open is told by the removal
+	return os.RemoveAll(dir)
 }
 
 // Snapshot freezes the rows of a run. Data that cannot be used is a result with its reason.
@@ -121,6 +137,13 @@ func (t *Tasks) Build(ctx context.Context, a bakeoff.Attempt) (result bakeoff.Re
 		return result, fmt.Errorf("run %s has no snapshot", run.ID)
 	}
 	p, err := t.Pipelines.Pipeline(ctx, run.Pipeline, run.Revision)
+	if bakeoff.CodeOf(err) == bakeoff.CodeInvalid { // a variable that the file names is gone
+		result.Trial = &bakeoff.Trial{
+			Candidate: a.Task.Candidate, State: bakeoff.TrialFailed, Class: bakeoff.FailedStart,
+			Reason: string(bakeoff.FailedStart) + ": " + err.Error(), Attempt: a.Number, Started: a.Started,
+		}
+		return result, nil
+	}
 	if err != nil {
 		return result, err
 	}

@@ -102,7 +102,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 
 // loop is the one goroutine that changes runs.
 func (d *Dispatcher) loop(ctx context.Context, g *errgroup.Group) error {
-	l := &loop{Dispatcher: d, group: g, committing: map[string]bool{}}
+	l := &loop{Dispatcher: d, group: g, committing: map[string]bool{}, turn: make(chan struct{}, 1)}
 	if err := l.reconcile(ctx); err != nil {
 		return err
 	}
@@ -129,6 +129,7 @@ type loop struct {
 	*Dispatcher
 	group      *errgroup.Group
 	committing map[string]bool // runs whose commit is under way
+	turn       chan struct{}   // held by the one commit that is at work
 }
 
 // reconcile goes over every open run: results that arrived while nobody watched are taken in, and
@@ -161,7 +162,7 @@ func (l *loop) handle(ctx context.Context, m message) error {
 	if err != nil {
 		return fmt.Errorf("drive run %s: %w", m.run, err)
 	}
-	if m.event.Moved != 0 || m.event.Committed != nil {
+	if m.event.Moved != 0 || m.event.Committed != nil || m.event.Refused != "" {
 		delete(l.committing, m.run)
 	}
 	after := Step(before, m.event, time.Now().UTC())
@@ -208,14 +209,27 @@ func (l *loop) carryOut(ctx context.Context, r bakeoff.Run, e Effect) error {
 	return nil
 }
 
-// commit has the decision carried out and tells the loop how it went.
+// commit has the decision carried out and tells the loop how it went. A decision that cannot be
+// carried out fails its run and no other; a store that does not answer is everybody's trouble.
 func (l *loop) commit(ctx context.Context, r bakeoff.Run) error {
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	case <-ctx.Done():
+		return nil
+	}
 	report, err := l.registry.Commit(ctx, r)
 	m := message{run: r.ID, event: Event{Committed: &Committed{Verdict: report.Verdict, Reason: report.Reason}}}
-	if errors.Is(err, bakeoff.ErrChampionMoved) {
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case errors.Is(err, bakeoff.ErrChampionMoved):
 		m.event = Event{Moved: r.Round}
-	} else if err != nil {
+	case err != nil && (bakeoff.CodeOf(err) == bakeoff.CodeUnavailable || r.Decision.Verdict == bakeoff.Failed):
 		return fmt.Errorf("carry out the decision of run %s: %w", r.ID, err)
+	case err != nil:
+		l.log.Error("decision not carried out", "run", r.ID, "error", err)
+		m.event = Event{Refused: err.Error()}
 	}
 	return l.send(ctx, m)
 }

@@ -43,8 +43,9 @@ type plan struct {
 	fails                map[string]bool // candidates whose build fails
 	noSnapshot           bool
 	noEvaluation         bool
-	moves                int // in how many rounds the champion moves before promotion
-	cancelAt             int // the step at which somebody cancels; 0 for never
+	refused              bool // the registry cannot carry out anything but a failure
+	moves                int  // in how many rounds the champion moves before promotion
+	cancelAt             int  // the step at which somebody cancels; 0 for never
 }
 
 func newPlan(rng *rand.Rand) plan {
@@ -54,6 +55,7 @@ func newPlan(rng *rand.Rand) plan {
 	}
 	p.noSnapshot = rng.IntN(12) == 0
 	p.noEvaluation = rng.IntN(12) == 0
+	p.refused = rng.IntN(12) == 0
 	p.moves = max(0, rng.IntN(6)-3)
 	if rng.IntN(6) == 0 {
 		p.cancelAt = 1 + rng.IntN(60)
@@ -189,6 +191,10 @@ func (w *world) commit() {
 			w.events = append(w.events, dispatch.Event{Moved: w.run.Round})
 			return
 		}
+		if w.plan.refused && w.run.Decision.Verdict != bakeoff.Failed {
+			w.events = append(w.events, dispatch.Event{Refused: "by plan"})
+			return
+		}
 		w.verdict = &dispatch.Committed{Verdict: w.run.Decision.Verdict, Reason: w.run.Decision.Reason}
 		w.commits++
 	}
@@ -236,7 +242,7 @@ func (w *world) end() {
 	}
 	var want bakeoff.Verdict
 	switch {
-	case w.plan.noSnapshot, w.plan.noEvaluation, strings.HasPrefix(w.run.Reason, "cancelled: "):
+	case w.plan.noSnapshot, w.plan.noEvaluation, w.plan.refused, strings.HasPrefix(w.run.Reason, "cancelled: "):
 		want = bakeoff.Failed
 	case w.moved == 2:
 		want = bakeoff.Kept

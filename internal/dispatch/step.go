@@ -16,6 +16,7 @@ type Event struct {
 	Result    *bakeoff.Result // a task ended
 	Moved     int             // the champion that this round judged is no longer the champion
 	Committed *Committed      // the decision was carried out
+	Refused   string          // the decision cannot be carried out, for this reason
 	Cancel    string          // somebody wants the run to end; the value says who and why
 }
 
@@ -54,6 +55,11 @@ func Step(r bakeoff.Run, e Event, now time.Time) bakeoff.Run {
 		r = ended(r, *e.Result)
 	case e.Moved == r.Round && r.Round > 0 && r.Phase == bakeoff.PhasePromote:
 		r = moved(r)
+	case e.Refused != "" && r.Phase == bakeoff.PhasePromote && r.Decision.Verdict != bakeoff.Failed:
+		d := *r.Decision
+		d.Verdict, d.Candidate, d.Golden = bakeoff.Failed, "", nil
+		d.Reason = "the decision could not be carried out: " + e.Refused
+		r = decide(r, d)
 	case e.Committed != nil && r.Phase == bakeoff.PhasePromote:
 		r.Phase, r.Verdict, r.Reason, r.Ended = bakeoff.PhaseEnded, e.Committed.Verdict, e.Committed.Reason, now
 	case e.Cancel != "" && r.Phase != bakeoff.PhasePromote:
@@ -150,6 +156,7 @@ func moved(r bakeoff.Run) bakeoff.Run {
 	}
 	d := *r.Decision
 	d.Verdict, d.Candidate, d.Golden = bakeoff.Kept, "", nil
+	d.Champion = 0 // no champion in particular: this decision stands
 	d.Reason = fmt.Sprintf("the champion was moved by somebody else in each of the %d times that this run was judged", maxRounds)
 	return decide(r, d)
 }

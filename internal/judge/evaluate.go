@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -35,7 +36,9 @@ type Inputs struct {
 	Champion *bakeoff.Version
 	// ChampionSeen are the identities of the champion's training rows, in any order.
 	ChampionSeen []uint64
-	Hold         *bakeoff.Hold // or nil
+	// ChampionDoubt says, in a clause about the champion, why those are not known; "" where they are.
+	ChampionDoubt string
+	Hold          *bakeoff.Hold // or nil
 	// Open opens an artifact for rows of a schema, in the runtime that serves it. It may be called
 	// for one contestant after the other, never for two at once.
 	Open func(ctx context.Context, artifact bakeoff.Digest, recipe bakeoff.Candidate, schema bakeoff.Schema) (Scorer, error)
@@ -103,7 +106,7 @@ func caseOf(in Inputs) (Case, *dataset.Table, error) {
 	if in.Champion != nil {
 		c.Champion = in.Champion.Version
 		seen := marked(rows.Identity, in.ChampionSeen)
-		if c.Incomparable = incomparable(*in.Champion, in.Snapshot, seen); c.Incomparable == "" {
+		if c.Incomparable = cmp.Or(in.ChampionDoubt, incomparable(*in.Champion, in.Snapshot, seen)); c.Incomparable == "" {
 			rows = unmarked(rows, seen)
 		}
 	}

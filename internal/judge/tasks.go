@@ -48,6 +48,10 @@ func (t *Tasks) Evaluate(ctx context.Context, a bakeoff.Attempt) (result bakeoff
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	in, err := t.inputs(ctx, run, dir)
+	if bakeoff.CodeOf(err) == bakeoff.CodeInvalid { // a variable that the file names is gone
+		result.Failure = err.Error()
+		return result, nil
+	}
 	if err != nil {
 		return result, err
 	}
@@ -106,11 +110,15 @@ func (t *Tasks) champion(ctx context.Context, run bakeoff.Run, dir string, in *I
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(dir, "seen.parquet")
-	if err := t.Store.GetFile(ctx, v.Lineage.Snapshot.Train, path); err != nil {
-		return fmt.Errorf("find the rows that the champion was trained on: %w", err)
-	}
-	in.ChampionSeen, err = dataset.ReadIdentities(path)
 	in.Champion, in.Hold = &v, model.Hold
+	path := filepath.Join(dir, "seen.parquet")
+	err = t.Store.GetFile(ctx, v.Lineage.Snapshot.Train, path)
+	if err == nil {
+		in.ChampionSeen, err = dataset.ReadIdentities(path)
+	}
+	if err != nil && ctx.Err() == nil { // gone or damaged: it cannot be compared, which is a verdict
+		in.ChampionDoubt = fmt.Sprintf("nobody can tell which rows it has seen: %v", err)
+		err = nil
+	}
 	return err
 }

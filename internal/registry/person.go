@@ -58,6 +58,10 @@ func nothingBefore(m bakeoff.Model) error {
 // answers, and lifts a hold.
 func (r *Registry) Promote(ctx context.Context, a Act, n int) (bakeoff.Model, error) {
 	return r.act(ctx, a, func(m bakeoff.Model) (bakeoff.Model, *bakeoff.Version, error) {
+		if n == m.Champion() && m.Hold != nil { // to keep it was the promotion's point
+			m.Hold = nil
+			return m, nil, nil
+		}
 		m, err := r.point(ctx, m, n, a, a.Why)
 		m.Hold = nil
 		return m, nil, err

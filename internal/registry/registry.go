@@ -50,8 +50,8 @@ func New(store Store, runtime Runtime, version string, log *slog.Logger) *Regist
 const maxConflicts = 5
 
 // Commit carries out a run's decision and returns its report. For a run that has a verdict it
-// returns that one. It returns bakeoff.ErrChampionMoved if the decision is to promote a challenger that was
-// judged against another champion than today's.
+// returns that one. It returns bakeoff.ErrChampionMoved if the challengers were judged against another
+// champion than today's.
 func (r *Registry) Commit(ctx context.Context, run bakeoff.Run) (bakeoff.Report, error) {
 	if run.Decision == nil {
 		return bakeoff.Report{}, fmt.Errorf("run %s has no decision", run.ID)
@@ -76,10 +76,11 @@ func (r *Registry) commit(ctx context.Context, run bakeoff.Run) (bakeoff.Report,
 	}
 	decision := *run.Decision
 	var version *bakeoff.Version
+	judged := decision.Verdict == bakeoff.Promoted || decision.Verdict == bakeoff.Kept && decision.Champion != 0
+	if judged && model.Champion() != decision.Champion {
+		return bakeoff.Report{}, bakeoff.ErrChampionMoved
+	}
 	if decision.Verdict == bakeoff.Promoted {
-		if model.Champion() != decision.Champion {
-			return bakeoff.Report{}, bakeoff.ErrChampionMoved
-		}
 		version, decision, err = r.prove(ctx, run, decision, model)
 		if err != nil {
 			return bakeoff.Report{}, err

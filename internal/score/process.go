@@ -58,7 +58,7 @@ type process struct {
 // startProcess starts the predict command, in the pipeline's folder like its build command, with
 // BAKEOFF_MODEL, BAKEOFF_SCHEMA, BAKEOFF_PARAMS and BAKEOFF_THREADS as a build has them.
 func startProcess(ctx context.Context, s Spec) (*process, error) {
-	scratch, err := os.MkdirTemp("", "bakeoff-predict-")
+	scratch, err := os.MkdirTemp(filepath.Dir(s.Dir), "predict-")
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ import (
 
 // Spec says what to open.
 type Spec struct {
-	Dir         string            // the unpacked artifact
+	Dir         string            // the unpacked artifact; a predict command's scratch is made beside it
 	Recipe      bakeoff.Candidate // what built it
 	Schema      bakeoff.Schema    // of its training rows
 	PipelineDir string            // where a predict command runs

@@ -253,10 +253,11 @@ func TestManyMayAskAtOnce(t *testing.T) {
 }
 
 func TestAClosedModelAnswersNoMore(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir()) // other packages' tests may open models at the same time
-	before := scratchFolders(t)
-	m := open(t, command(t, "well", schema))
-	if scratchFolders(t) != before+1 {
+	spec := command(t, "well", schema)
+	beside := filepath.Dir(spec.Dir)
+	before := scratchFolders(t, beside)
+	m := open(t, spec)
+	if scratchFolders(t, beside) != before+1 {
 		t.Error("there is no scratch folder, so that this test shows nothing")
 	}
 	if err := m.Close(); err != nil {
@@ -265,14 +266,15 @@ func TestAClosedModelAnswersNoMore(t *testing.T) {
 	if _, err := m.Score(t.Context(), table(1)); err == nil {
 		t.Error("it answers")
 	}
-	if got := scratchFolders(t); got != before {
+	if got := scratchFolders(t, beside); got != before {
 		t.Errorf("%d folders left", got-before)
 	}
 }
 
-func scratchFolders(t *testing.T) int {
+// scratchFolders counts the folders of predict processes in a folder.
+func scratchFolders(t *testing.T, dir string) int {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join(os.TempDir(), "bakeoff-predict-*"))
+	found, err := filepath.Glob(filepath.Join(dir, "predict-*"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -103,7 +103,7 @@ func (s *Store) copyObject(ctx context.Context, digest bakeoff.Digest, w io.Writ
 func checkDigest(want bakeoff.Digest, sum hash.Hash) error {
 	if got := bakeoff.DigestOfSum(sum.Sum(nil)); got != want {
 		return bakeoff.Errorf(bakeoff.CodeUnavailable, "read object %s: it is damaged: its content has digest %s", want, got).
-			WithHint("restore the store from a backup, or run the pipeline again")
+			WithHint("restore the store from a backup")
 	}
 	return nil
 }

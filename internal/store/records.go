@@ -105,6 +105,9 @@ func (s *Store) WaitRun(ctx context.Context, id string) (bakeoff.Run, error) {
 		case <-ctx.Done():
 			return bakeoff.Run{}, context.Cause(ctx)
 		case entry, ok := <-w.Updates():
+			if !ok && ctx.Err() != nil {
+				return bakeoff.Run{}, context.Cause(ctx)
+			}
 			if !ok {
 				return bakeoff.Run{}, fmt.Errorf("wait for run %s: the connection was closed", id)
 			}

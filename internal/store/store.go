@@ -226,6 +226,9 @@ func (s *Store) list(ctx context.Context, bucket jetstream.KeyValue, each func(k
 		case <-ctx.Done():
 			return ctx.Err()
 		case entry, ok := <-w.Updates():
+			if !ok && ctx.Err() != nil {
+				return ctx.Err()
+			}
 			if !ok {
 				return fmt.Errorf("list %s: the connection was closed", bucket.Bucket())
 			}

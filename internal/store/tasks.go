@@ -120,10 +120,24 @@ func (q *Queue) fetch(ctx context.Context) (jetstream.Msg, error) {
 	}
 	msg := <-batch.Messages() // nil when nothing came
 	err = batch.Error()
-	if msg != nil || err == nil || errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+	if msg != nil || nothingCame(err) {
 		return msg, nil
 	}
 	return nil, err
+}
+
+// nothingCame reports whether a request for a task ended without one in a way that asking again
+// mends: its time was up, or the process, or the server, was away for a while.
+func nothingCame(err error) bool {
+	for _, passing := range []error{
+		nats.ErrTimeout, context.DeadlineExceeded, context.Canceled,
+		jetstream.ErrNoHeartbeat, jetstream.ErrConsumerLeadershipChanged, jetstream.ErrServerShutdown,
+	} {
+		if errors.Is(err, passing) {
+			return true
+		}
+	}
+	return err == nil
 }
 
 // Lease is a task that one worker holds for as long as it keeps extending it.
@@ -158,6 +172,13 @@ func (s *Store) BeginAttempt(ctx context.Context, t bakeoff.Task, worker string,
 	a := bakeoff.Attempt{Task: t, Number: last.Number + 1, Worker: worker, Started: now}
 	revision, err = s.put(ctx, s.trials, key, a, revision)
 	return a, revision, err
+}
+
+// ReturnAttempt takes an attempt back that was stopped in good order: it does not count.
+func (s *Store) ReturnAttempt(ctx context.Context, a bakeoff.Attempt, token uint64) error {
+	a.Number--
+	_, err := s.put(ctx, s.trials, taskKey(a.Task)+".attempt", a, token)
+	return err
 }
 
 // EndAttempt records a task's result. It has code Conflict if a later attempt has begun or a
@@ -206,6 +227,9 @@ func (s *Store) WatchResults(ctx context.Context, ready func(), each func(bakeof
 		case <-ctx.Done():
 			return nil
 		case entry, ok := <-w.Updates():
+			if !ok && ctx.Err() != nil {
+				return nil // the watch ends with ctx, too
+			}
 			if !ok {
 				return errors.New("watch results: the connection was closed")
 			}

@@ -49,6 +49,7 @@ type Store interface {
 	Run(ctx context.Context, id string) (bakeoff.Run, uint64, error)
 	BeginAttempt(ctx context.Context, t bakeoff.Task, worker string, now time.Time) (bakeoff.Attempt, uint64, error)
 	EndAttempt(ctx context.Context, r bakeoff.Result, token uint64) error
+	ReturnAttempt(ctx context.Context, a bakeoff.Attempt, token uint64) error
 	HasResult(ctx context.Context, t bakeoff.Task) (bool, error)
 }
 
@@ -118,8 +119,13 @@ func (w *Worker) work(ctx context.Context, task bakeoff.Task, lease Lease) error
 		return err
 	}
 	result, err := w.attempt(ctx, attempt, lease)
-	if ctx.Err() != nil {
-		return lease.Release(0) // we are stopping: the next worker begins a new attempt
+	switch {
+	case ctx.Err() != nil:
+		return w.giveBack(ctx, attempt, token, lease)
+	case errors.Is(err, errCancelled):
+		return lease.Done(ctx)
+	case errors.Is(err, errLeaseLost):
+		return nil // the task is another worker's by now
 	}
 	if err != nil && attempt.Number < maxAttempts {
 		w.log.Warn("attempt failed", "run", task.Run, "kind", task.Kind, "candidate", task.Candidate, "attempt", attempt.Number, "error", err)
@@ -129,6 +135,16 @@ func (w *Worker) work(ctx context.Context, task bakeoff.Task, lease Lease) error
 		result = failure(attempt, bakeoff.FailedWorkerLost, fmt.Sprintf("after %d attempts: %v", attempt.Number, err))
 	}
 	return w.end(ctx, result, token, lease)
+}
+
+// giveBack hands out a task again that was stopped because this worker is stopping.
+func (w *Worker) giveBack(ctx context.Context, a bakeoff.Attempt, token uint64, lease Lease) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	if err := w.store.ReturnAttempt(ctx, a, token); err != nil {
+		w.log.Warn("attempt counts although it was stopped", "run", a.Task.Run, "kind", a.Task.Kind, "candidate", a.Task.Candidate, "error", err)
+	}
+	return lease.Release(0)
 }
 
 // wanted reports whether the task still has to be done.
@@ -156,6 +172,7 @@ func (w *Worker) attempt(ctx context.Context, a bakeoff.Attempt, lease Lease) (b
 	ctx, cancel := context.WithCancelCause(ctx)
 	var beat sync.WaitGroup
 	beat.Go(func() { keep(ctx, lease, cancel) })
+	beat.Go(func() { w.heed(ctx, a.Task, cancel) })
 	result, err := handler(ctx, a)
 	if cause := context.Cause(ctx); cause != nil {
 		err = errors.Join(cause, err)
@@ -166,7 +183,27 @@ func (w *Worker) attempt(ctx context.Context, a bakeoff.Attempt, lease Lease) (b
 	return result, err
 }
 
-var errLeaseLost = errors.New("the lease could not be extended")
+var (
+	errLeaseLost = errors.New("the lease could not be extended")
+	errCancelled = errors.New("the run was cancelled")
+)
+
+// heed stops the work when its run no longer wants it.
+func (w *Worker) heed(ctx context.Context, task bakeoff.Task, stop context.CancelCauseFunc) {
+	tick := time.NewTicker(extendEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if wanted, err := w.wanted(ctx, task); err == nil && !wanted {
+				stop(errCancelled)
+				return
+			}
+		}
+	}
+}
 
 // keep extends the lease until ctx ends, and stops the work if that fails for too long.
 func keep(ctx context.Context, lease Lease, stop context.CancelCauseFunc) {
@@ -196,7 +233,10 @@ func (w *Worker) end(ctx context.Context, r bakeoff.Result, token uint64, lease 
 	err := w.store.EndAttempt(ctx, r, token)
 	if bakeoff.CodeOf(err) == bakeoff.CodeConflict {
 		w.log.Warn("result does not count", "run", r.Task.Run, "kind", r.Task.Kind, "candidate", r.Task.Candidate, "attempt", r.Attempt, "error", err)
-		err = nil
+		var ended bool
+		if ended, err = w.store.HasResult(ctx, r.Task); err == nil && !ended {
+			return nil // a later attempt is at work: the task is that one's
+		}
 	}
 	if err != nil {
 		return err

@@ -170,8 +170,32 @@ func TestStoppingGivesTheTaskBack(t *testing.T) {
 	stop = f.start(1, func(_ context.Context, a bakeoff.Attempt) (bakeoff.Result, error) { return built(a), nil })
 	got := f.results(1)["a"]
 	stop()
-	if got.Attempt != 2 || got.Trial.State != bakeoff.TrialBuilt {
-		t.Errorf("result %+v, want the second attempt's", got)
+	if got.Attempt != 1 || got.Trial.State != bakeoff.TrialBuilt {
+		t.Errorf("result %+v; the attempt that was stopped in good order should not count", got)
+	}
+}
+
+func TestCancellingARunStopsItsBuild(t *testing.T) {
+	f := open(t, bakeoff.PhaseBuild, "a")
+	begun, ended := make(chan struct{}), make(chan error, 1)
+	stop := f.start(1, func(ctx context.Context, _ bakeoff.Attempt) (bakeoff.Result, error) {
+		close(begun)
+		<-ctx.Done()
+		ended <- context.Cause(ctx)
+		return bakeoff.Result{}, ctx.Err()
+	})
+	defer stop()
+	<-begun
+	run, revision, err := f.store.Run(t.Context(), "churn-a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run.Phase = bakeoff.PhasePromote
+	if _, err := f.store.UpdateRun(t.Context(), run, revision); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), "cancelled") {
+		t.Errorf("the build ended with %v", err)
 	}
 }
 
