@@ -33,8 +33,8 @@ func LoadPipeline(path string, lookup func(string) (string, bool)) (bakeoff.Pipe
 	}, p, nil
 }
 
-// Pipeline returns a kept revision of a pipeline, with the variables of today: their values are
-// not kept.
+// Pipeline returns a kept revision of a pipeline, with the variables of today: the text is kept as
+// written, with the names of variables and not their values.
 func (n *Node) Pipeline(ctx context.Context, name string, revision bakeoff.Digest) (*bakeoff.Pipeline, error) {
 	file, err := n.store.Pipeline(ctx, name, revision)
 	if err != nil {
