@@ -5,12 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -46,8 +50,55 @@ func program(t testing.TB, dir string, args ...string) *exec.Cmd {
 	return c
 }
 
-// writePipeline writes a small pipeline and its data: three learners that are quick to build.
-func writePipeline(t *testing.T, dir string) {
+// receiver answers as Slack's webhooks do and keeps what it was sent.
+type receiver struct {
+	*httptest.Server
+	mu       sync.Mutex
+	messages []string
+}
+
+func newReceiver(t *testing.T) *receiver {
+	r := &receiver{}
+	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		body, err := io.ReadAll(request.Body)
+		if err != nil { // the sender was killed in the middle of it
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		r.mu.Lock()
+		r.messages = append(r.messages, string(body))
+		r.mu.Unlock()
+		_, _ = io.WriteString(w, "ok") // the sender may be gone by now
+	}))
+	t.Cleanup(r.Close)
+	return r
+}
+
+// check holds the messages against the runs: each has been told, and one that was told twice says
+// that it may be a repeat.
+func (r *receiver) check(t *testing.T, runs []bakeoff.Run) {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, run := range runs {
+		told, repeats := 0, 0
+		for _, message := range r.messages {
+			if strings.Contains(message, run.ID) {
+				told++
+				if strings.Contains(message, "a repeat") {
+					repeats++
+				}
+			}
+		}
+		if told < 1 || told-repeats > 1 {
+			t.Errorf("run %s was told %d times, %d of them marked as repeats", run.ID, told, repeats)
+		}
+	}
+}
+
+// writePipeline writes a small pipeline and its data: three learners that are quick to build, and a
+// receiver unless hook is "".
+func writePipeline(t *testing.T, dir, hook string) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(1, 1))
 	var rows strings.Builder
@@ -67,6 +118,9 @@ candidates:
   - {name: forest, trainer: random_forest, params: {trees: 20}}
   - {name: boosting, trainer: gradient_boosting, params: {iterations: 20}}
 `
+	if hook != "" {
+		file += fmt.Sprintf("notify: [{slack: %q, allow_private: true}]\n", hook)
+	}
 	for name, text := range map[string]string{"rows.csv": rows.String(), "crash.yaml": file} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -75,12 +129,13 @@ candidates:
 }
 
 // TestKilledAtAnyMomentEveryRunEndsOnce kills the program 50 times while it runs a pipeline, and
-// then finds every run that it ever began ended, with one verdict, one version a promotion, and
-// nothing left behind.
+// then finds every run that it ever began ended, with one verdict, one version a promotion, one
+// message but for marked repeats, and nothing left behind.
 func TestKilledAtAnyMomentEveryRunEndsOnce(t *testing.T) {
 	const kills = 50
 	dir := t.TempDir()
-	writePipeline(t, dir)
+	slack := newReceiver(t)
+	writePipeline(t, dir, slack.URL)
 	began := time.Now()
 	if out, err := program(t, dir, "run", "crash.yaml").CombinedOutput(); err != nil {
 		t.Fatalf("an undisturbed run: %v\n%s", err, out)
@@ -102,7 +157,7 @@ func TestKilledAtAnyMomentEveryRunEndsOnce(t *testing.T) {
 	if out, err := program(t, dir, "history").CombinedOutput(); err != nil {
 		t.Fatalf("the start after the last kill: %v\n%s", err, out)
 	}
-	checkStore(t, filepath.Join(dir, ".bakeoff"))
+	slack.check(t, checkStore(t, filepath.Join(dir, ".bakeoff")))
 }
 
 // runAndKill starts a run and kills it with SIGKILL after a while. It reports whether the run was
@@ -124,16 +179,16 @@ func runAndKill(t *testing.T, dir string, after time.Duration) (finished bool) {
 		return true
 	case errors.As(err, &exit) && !exit.Exited(): // by the kill
 		return false
-	case exit.ExitCode() == 1 && strings.Contains(out.String(), "failed: "):
-		return true // its builds were killed so often that nothing was left to judge
+	case exit.ExitCode() == 1 && strings.Contains(out.String(), "\nfailed: "):
+		return true // there is a verdict: its builds were killed so often that nothing was left to judge
 	default:
 		t.Fatalf("a start after a kill: %v\n%s", err, out.String())
 		return false
 	}
 }
 
-// checkStore opens the store and holds it against what must be true of it.
-func checkStore(t *testing.T, dir string) {
+// checkStore opens the store and holds it against what must be true of it. It returns its runs.
+func checkStore(t *testing.T, dir string) []bakeoff.Run {
 	t.Helper()
 	ctx := t.Context()
 	srv, err := natsd.Start(ctx, dir, storetest.Log(t))
@@ -180,6 +235,7 @@ func checkStore(t *testing.T, dir string) {
 	if _, err := os.Stat(filepath.Join(dir, "scratch")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("unfinished work was left behind: %v", err)
 	}
+	return runs
 }
 
 // checkModel holds the versions against the promotions: each has made one, numbered from 1.

@@ -25,7 +25,7 @@ func TestArtifactsAreReproducible(t *testing.T) {
 func digests(t *testing.T, environment string) map[string]bakeoff.Digest {
 	t.Helper()
 	dir := t.TempDir()
-	writePipeline(t, dir)
+	writePipeline(t, dir, "")
 	c := program(t, dir, "run", "crash.yaml", "--json")
 	c.Env = append(c.Env, environment)
 	out, err := c.Output()
