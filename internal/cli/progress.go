@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/term"
@@ -22,13 +23,17 @@ const (
 	progressNone  = "none"
 )
 
+// leastHeight is that of a terminal with room for a block of a heading, two lines for candidates, and
+// what else a board needs.
+const leastHeight = 6
+
 // progressMode returns the way to show progress on w: live only on a terminal that says its size
 // and understands escape sequences, and where nobody is recording (CI).
 func progressMode(w *os.File, getenv func(string) string) string {
 	if getenv("CI") != "" || getenv("TERM") == "dumb" || !term.IsTerminal(int(w.Fd())) {
 		return progressPlain
 	}
-	if width, height, err := term.GetSize(int(w.Fd())); err != nil || width == 0 || height == 0 {
+	if width, height, err := term.GetSize(int(w.Fd())); err != nil || width == 0 || height < leastHeight {
 		return progressPlain // some pseudo-terminals have no size, and a block drawn there is not seen
 	}
 	return progressTTY
@@ -45,56 +50,65 @@ func utf8Locale(getenv func(string) string) bool {
 	return runtime.GOOS == "windows" || runtime.GOOS == "darwin" // where none is set as a rule
 }
 
-// progress shows the events of one run while it goes on. Its methods are for one goroutine. It
-// never reads from the terminal and leaves its modes and its signals alone, so that Ctrl-C stays
-// with whoever runs the command.
+// progress shows the events of one run while it goes on. Its methods may be called from several
+// goroutines. It never reads from the terminal and leaves its modes and its signals alone, so that
+// Ctrl-C stays with whoever runs the command.
 type progress struct {
+	out   io.Writer
+	plain bool           // progressPlain
+	zone  *time.Location // of the times in plain lines
+
+	mu    sync.Mutex // guards what follows, and the order of what is written
+	live  *live      // progressTTY, until Close
 	board board
-	live  *live     // progressTTY
-	plain io.Writer // progressPlain
-	zone  *time.Location
 	beat  time.Time // of the last heartbeat line
 }
 
 // newProgress returns a progress that shows on w, in the mode, one line for each of the
-// candidates. Close ends it.
-func newProgress(w io.Writer, mode string, candidates []string) *progress {
-	p := &progress{board: newBoard(candidates), zone: time.Local}
-	switch mode {
-	case progressTTY:
-		p.live = startLive(w, p.board, look{utf8: utf8Locale(os.Getenv), color: true})
-	case progressPlain:
-		p.plain = w
+// candidates. The look is that of a live block, which only a file can show. Close ends it.
+func newProgress(w io.Writer, mode string, l look, candidates []string) *progress {
+	p := &progress{out: w, plain: mode == progressPlain, zone: time.Local, board: newBoard(candidates)}
+	if mode == progressNone {
+		p.out = io.Discard
+	}
+	if tty, ok := w.(*os.File); ok && mode == progressTTY {
+		p.live = startLive(tty, p.board, l)
 	}
 	return p
 }
 
 // Event shows an event.
 func (p *progress) Event(e bakeoff.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	switch {
 	case p.live != nil:
 		p.live.send(e)
-	case p.plain != nil:
+	case p.plain:
 		p.board.apply(e)
 		p.line(e)
 	}
 }
 
-// Write shows text, such as a log record, above the live block, or as it is. It never fails.
+// Write shows text, such as a log record, above the live block, or as it is where there is none, as
+// after Close.
 func (p *progress) Write(text []byte) (int, error) {
-	switch {
-	case p.live != nil:
-		p.live.above(strings.TrimSuffix(string(text), "\n"))
-	case p.plain != nil:
-		return p.plain.Write(text)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.live == nil {
+		return p.out.Write(text)
 	}
+	p.live.above(strings.Trim(string(text), "\n"))
 	return len(text), nil
 }
 
 // Close leaves the last state on the screen. What else goes to the same terminal is written after it.
 func (p *progress) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.live != nil {
 		p.live.close()
+		p.live = nil
 	}
 }
 
@@ -117,7 +131,8 @@ func (p *progress) line(e bakeoff.Event) {
 	case bakeoff.EventFailed:
 		pairs = []string{"candidate", e.Candidate, "state", "failed", "took", p.took(e), "reason", plain.Line(e.Message)}
 	case bakeoff.EventVerdict:
-		pairs = []string{"state", "ended", "reason", plain.Line(e.Message)}
+		verdict, reason := verdictOf(e)
+		pairs = []string{"state", "ended", "verdict", string(verdict), "reason", plain.Line(reason)}
 	case bakeoff.EventProgress:
 		if e.Time.Sub(p.beat) < heartbeat {
 			return
@@ -125,7 +140,7 @@ func (p *progress) line(e bakeoff.Event) {
 		p.beat = e.Time
 		pairs = p.pulse(e.Time)
 	}
-	_, _ = fmt.Fprintln(p.plain, e.Time.In(p.zone).Format(time.TimeOnly), keyValues(append([]string{"run", e.Run}, pairs...)))
+	_, _ = fmt.Fprintln(p.out, e.Time.In(p.zone).Format(time.TimeOnly), keyValues(append([]string{"run", e.Run}, pairs...)))
 }
 
 // pulse says how far the candidates are that are being built, and for how long that goes on.

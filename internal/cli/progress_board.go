@@ -57,9 +57,15 @@ var phases = map[bakeoff.Phase]string{
 // apply takes an event into the board.
 func (b *board) apply(e bakeoff.Event) {
 	b.run = e.Run
-	if e.Kind == bakeoff.EventPhase {
+	switch e.Kind {
+	case bakeoff.EventPhase:
 		if b.phase = phases[bakeoff.Phase(e.Message)]; b.phase == "" {
 			b.phase = plain.Line(e.Message)
+		}
+	case bakeoff.EventVerdict:
+		b.phase = phases[bakeoff.PhaseEnded]
+		if verdict, _ := verdictOf(e); verdict != "" {
+			b.phase = string(verdict)
 		}
 	}
 	if e.Candidate == "" {
@@ -79,6 +85,17 @@ func (b *board) apply(e bakeoff.Event) {
 	case bakeoff.EventFailed:
 		bar.state, bar.message, bar.ended = barFailed, plain.Line(e.Message), e.Time
 	}
+}
+
+// verdictOf takes the message of a run's last event apart: "promoted: it beats the champion". The
+// verdict is empty where the message does not begin with one.
+func verdictOf(e bakeoff.Event) (verdict bakeoff.Verdict, reason string) {
+	word, rest, _ := strings.Cut(e.Message, ": ")
+	switch v := bakeoff.Verdict(word); v {
+	case bakeoff.Promoted, bakeoff.Kept, bakeoff.Failed:
+		return v, rest
+	}
+	return "", e.Message
 }
 
 func newBar(name string, now time.Time) bar {
@@ -102,15 +119,16 @@ type look struct {
 	utf8, color   bool
 }
 
-// marks are the signs of a bar's states, by barState, and those that a bar is made of.
+// marks are the signs of a bar's states, by barState, those that a gauge is made of, and what
+// stands for text that was cut off.
 type marks struct {
-	state      [4]string
-	full, rest string
+	state            [4]string
+	full, rest, tail string
 }
 
 var (
-	unicodeMarks = marks{state: [4]string{"·", "●", "✓", "✗"}, full: "█", rest: "░"}
-	asciiMarks   = marks{state: [4]string{".", "*", "+", "x"}, full: "#", rest: "-"}
+	unicodeMarks = marks{state: [4]string{"·", "●", "✓", "✗"}, full: "█", rest: "░", tail: "…"}
+	asciiMarks   = marks{state: [4]string{".", "*", "+", "x"}, full: "#", rest: "-", tail: "..."}
 	markColors   = [4]lipgloss.Style{
 		lipgloss.NewStyle().Faint(true),
 		lipgloss.NewStyle().Foreground(lipgloss.Cyan),
@@ -122,26 +140,30 @@ var (
 // draw returns the board as lines that fit the look. Where the terminal is too low for all
 // candidates, those that are being built come first, and a line counts the rest.
 func (b *board) draw(l look, now time.Time) []string {
-	m, tail := unicodeMarks, "…"
+	m := unicodeMarks
 	if !l.utf8 {
-		m, tail = asciiMarks, "..."
+		m = asciiMarks
 	}
 	lines := []string{strings.TrimSpace(plain.Line(b.run) + "  " + b.phase)}
-	bars, hidden := b.fitting(l.height - 2) // its own line, and one for the cursor
-	nameWidth := 0
-	for _, bar := range bars {
-		nameWidth = max(nameWidth, ansi.StringWidth(plain.Line(bar.name)))
+	room := 0
+	if l.height > 0 {
+		room = max(l.height-4, 1) // without its own line, the cursor's, and two for text to come in above
 	}
-	nameWidth = min(nameWidth, 30)
+	bars, hidden := b.fitting(room)
+	columns := columnsOf(bars, l.width)
 	for _, bar := range bars {
-		lines = append(lines, bar.draw(l, m, nameWidth, now))
+		mark := m.state[bar.state]
+		if l.color {
+			mark = markColors[bar.state].Render(mark)
+		}
+		lines = append(lines, "  "+mark+" "+bar.draw(columns, m, now))
 	}
 	if hidden > 0 {
 		lines = append(lines, fmt.Sprintf("  +%d more", hidden))
 	}
 	for i := range lines {
 		if l.width > 0 {
-			lines[i] = ansi.Truncate(lines[i], l.width, tail)
+			lines[i] = ansi.Truncate(lines[i], l.width, m.tail)
 		}
 	}
 	return lines
@@ -169,54 +191,4 @@ func (b *board) fitting(height int) (bars []bar, hidden int) {
 		}
 	}
 	return bars, len(b.bars) - len(bars)
-}
-
-const barCells = 20
-
-// draw returns one candidate's line.
-func (b *bar) draw(l look, m marks, nameWidth int, now time.Time) string {
-	mark := m.state[b.state]
-	if l.color {
-		mark = markColors[b.state].Render(mark)
-	}
-	head := "  " + mark + " " + pad(ansi.Truncate(plain.Line(b.name), nameWidth, ""), nameWidth)
-	switch b.state {
-	case barWaiting:
-		return head + "  waiting"
-	case barFailed:
-		return head + "  failed: " + b.message
-	case barBuilt:
-		return head + "  " + gauge(m, 1, l.width) + "100%  built in " + briefly(b.ended.Sub(b.started))
-	}
-	elapsed := now.Sub(b.started)
-	line := head + "  " + gauge(m, b.fraction, l.width) + fmt.Sprintf("%4s", percent(b.fraction))
-	line += "  " + pad(b.message, 16) + "  " + briefly(elapsed)
-	if elapsed >= time.Second && b.fraction >= 0.05 && b.fraction < 1 {
-		line += ", " + briefly(time.Duration(float64(elapsed)*(1-b.fraction)/b.fraction)) + " left"
-	}
-	return line
-}
-
-// gauge draws a fraction, shorter on a narrow terminal.
-func gauge(m marks, fraction float64, width int) string {
-	cells := barCells
-	switch {
-	case width > 0 && width < 50:
-		return ""
-	case width > 0 && width < 80:
-		cells = barCells / 2
-	}
-	full := int(fraction * float64(cells))
-	return strings.Repeat(m.full, full) + strings.Repeat(m.rest, cells-full) + " "
-}
-
-func percent(fraction float64) string { return fmt.Sprintf("%d%%", int(fraction*100)) }
-
-// briefly formats a duration in few characters: "0.4s", "38s", "3m10s".
-func briefly(d time.Duration) string {
-	d = max(d, 0)
-	if d < 10*time.Second {
-		return fmt.Sprintf("%.1fs", d.Seconds())
-	}
-	return d.Round(time.Second).String()
 }

@@ -36,17 +36,33 @@ func nightly() []bakeoff.Event {
 	return events
 }
 
+// lateNight are the events after those of nightly: the run is cancelled.
+func lateNight() []bakeoff.Event {
+	event := func(seconds int, kind bakeoff.EventKind, candidate, message string) bakeoff.Event {
+		return bakeoff.Event{
+			Time: night.Add(time.Duration(seconds) * time.Second), Run: "churn-20261122T200000Z",
+			Kind: kind, Candidate: candidate, Message: message,
+		}
+	}
+	return []bakeoff.Event{
+		event(48, bakeoff.EventBuilt, "부스팅", ""),
+		event(49, bakeoff.EventFailed, "forest", "cancelled: by ann"),
+		event(49, bakeoff.EventPhase, "", "promote"),
+		event(50, bakeoff.EventVerdict, "", "failed: cancelled: by ann"),
+	}
+}
+
 var contenders = []string{"logistic", "부스팅", "impatient", "forest"}
 
 func TestPlainProgress(t *testing.T) {
 	var out bytes.Buffer
-	p := newProgress(&out, progressPlain, contenders)
+	p := newProgress(&out, progressPlain, look{}, contenders)
 	p.zone = seoul
 	for _, e := range nightly() {
 		p.Event(e)
 	}
 	fmt.Fprintln(p, "a log record")
-	p.Event(bakeoff.Event{Time: night.Add(time.Minute), Run: "churn-20261122T200000Z", Kind: bakeoff.EventVerdict, Message: "boosting is ahead"})
+	p.Event(bakeoff.Event{Time: night.Add(time.Minute), Run: "churn-20261122T200000Z", Kind: bakeoff.EventVerdict, Message: "promoted: boosting is ahead = better"})
 	p.Close()
 	checkGolden(t, "progress-plain", out.Bytes())
 	checkPlain(t, out.String())
@@ -54,7 +70,7 @@ func TestPlainProgress(t *testing.T) {
 
 func TestNoProgress(t *testing.T) {
 	var out bytes.Buffer
-	p := newProgress(&out, progressNone, contenders)
+	p := newProgress(&out, progressNone, look{}, contenders)
 	for _, e := range nightly() {
 		p.Event(e)
 	}
@@ -72,7 +88,7 @@ func TestBoard(t *testing.T) {
 	}
 	for name, l := range map[string]look{
 		"80": {width: 80, height: 24, utf8: true}, "120": {width: 120, height: 24, utf8: true}, "60": {width: 60, height: 24, utf8: true},
-		"40": {width: 40, height: 24, utf8: true}, "ascii": {width: 80, height: 24}, "low": {width: 80, height: 5, utf8: true},
+		"40": {width: 40, height: 24, utf8: true}, "ascii": {width: 80, height: 24}, "low": {width: 80, height: 7, utf8: true},
 		"unlimited": {utf8: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -108,6 +124,61 @@ func TestBoardBeforeAndAfter(t *testing.T) {
 	after := b.draw(look, night.Add(time.Hour))
 	got := strings.Join(append(before, after...), "\n") + "\n"
 	checkGolden(t, "board-attempts", []byte(got))
+}
+
+// TestBarColumns draws the same moment in terminals that get narrower, in which the time left is the
+// last to go.
+func TestBarColumns(t *testing.T) {
+	for name, candidates := range map[string][]string{
+		"short": {"forest", "slow"}, "long": {"gradient_boosted_trees1", "slow"}, "hangul": {"부스팅 나무 오백 그루와 그 친구들 모두", "slow"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBoard(candidates)
+			for _, e := range []bakeoff.Event{
+				{Time: night, Kind: bakeoff.EventStarted, Candidate: candidates[0]},
+				{Time: night, Kind: bakeoff.EventStarted, Candidate: "slow"},
+				{Time: night, Kind: bakeoff.EventProgress, Candidate: candidates[0], Progress: 0.5, Message: "tree 20/40"},
+				{Time: night, Kind: bakeoff.EventProgress, Candidate: "slow", Progress: 0.01, Message: "epoch 1 of 100, loss 0.6931"},
+			} {
+				b.apply(e)
+			}
+			var out strings.Builder
+			for _, width := range []int{100, 80, 70, 60, 50, 40, 30, 10} {
+				lines := strings.Join(b.draw(look{width: width, height: 24, utf8: true}, night.Add(2345*time.Second)), "\n") + "\n"
+				checkWidth(t, lines, width)
+				if left := strings.Contains(lines, "39m5s left\n"); !left && width > 30 {
+					t.Errorf("%d cells: the time left is not there", width)
+				}
+				fmt.Fprintf(&out, "%d\n%s", width, lines)
+			}
+			checkGolden(t, "columns-"+name, []byte(out.String()))
+		})
+	}
+}
+
+func TestBoardVerdict(t *testing.T) {
+	for message, want := range map[string]string{
+		"promoted: it is ahead": "promoted", "kept: the champion is: ahead": "kept", "failed: cancelled: by ann": "failed",
+		"": "ended", "boosting: it is ahead": "ended",
+	} {
+		b := newBoard(nil)
+		b.apply(bakeoff.Event{Run: "r", Kind: bakeoff.EventPhase, Message: "promote"})
+		b.apply(bakeoff.Event{Run: "r", Kind: bakeoff.EventVerdict, Message: message})
+		if got := b.draw(look{}, night)[0]; got != "r  "+want {
+			t.Errorf("%q: %q, want %q", message, got, want)
+		}
+	}
+}
+
+func TestBriefly(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Second: "0.0s", 1230 * time.Millisecond: "1.2s", 38400 * time.Millisecond: "38s", 190 * time.Second: "3m10s",
+		time.Hour - time.Second: "59m59s", 125*time.Minute + 59*time.Second: "2h05m",
+	} {
+		if got := briefly(d); got != want {
+			t.Errorf("%v: %s, want %s", d, got, want)
+		}
+	}
 }
 
 func TestProgressMode(t *testing.T) {

@@ -107,9 +107,13 @@ func (s *shell) working(ctx context.Context, node *app.Node, do func(context.Con
 // watch shows a run's progress until it has ended, has its message delivered, and returns its
 // report. An interrupt cancels the run; a second one leaves at once.
 func (s *shell) watch(ctx context.Context, node *app.Node, id string) (bakeoff.Report, error) {
-	stop := s.cancelOnInterrupt(ctx, node, id)
+	p, err := s.progressOf(ctx, node, id)
+	if err != nil {
+		return bakeoff.Report{}, err
+	}
+	stop := s.cancelOnInterrupt(ctx, node, id, p)
 	defer stop()
-	if err := s.show(ctx, node, id); err != nil {
+	if err := s.show(ctx, node, id, p); err != nil {
 		return bakeoff.Report{}, err
 	}
 	run, err := node.Store().WaitRun(ctx, id)
@@ -126,17 +130,27 @@ func (s *shell) watch(ctx context.Context, node *app.Node, id string) (bakeoff.R
 // lastEvents is how long the events of a run that has ended may be on their way.
 const lastEvents = time.Second
 
-// show follows a run's events until the last.
-func (s *shell) show(ctx context.Context, node *app.Node, id string) error {
+// progressOf starts to show a run on stderr. Log records go there too, and none of them above a live
+// block: with them, progress is lines as well.
+func (s *shell) progressOf(ctx context.Context, node *app.Node, id string) (*progress, error) {
 	run, _, err := node.Store().Run(ctx, id)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	candidates := make([]string, len(run.Trials))
 	for i, t := range run.Trials {
 		candidates[i] = t.Candidate
 	}
-	p := newProgress(s.stderr, progressMode(s.stderr, s.getenv), candidates)
+	mode := progressMode(s.stderr, s.getenv)
+	if s.verbose {
+		mode = progressPlain
+	}
+	l := look{utf8: utf8Locale(s.getenv), color: s.color(s.stderr)}
+	return newProgress(s.stderr, mode, l, candidates), nil
+}
+
+// show follows a run's events until the last.
+func (s *shell) show(ctx context.Context, node *app.Node, id string, p *progress) error {
 	defer p.Close()
 	var waiting sync.WaitGroup
 	defer waiting.Wait()
@@ -160,8 +174,9 @@ func (s *shell) show(ctx context.Context, node *app.Node, id string) error {
 	})
 }
 
-// cancelOnInterrupt turns the first interrupt into a cancelled run and the second into an exit.
-func (s *shell) cancelOnInterrupt(ctx context.Context, node *app.Node, id string) (stop func()) {
+// cancelOnInterrupt turns the first interrupt into a cancelled run and the second into an exit. What
+// it says goes through the progress, whose live block a line of its own would break.
+func (s *shell) cancelOnInterrupt(ctx context.Context, node *app.Node, id string, p *progress) (stop func()) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	done := make(chan struct{})
@@ -174,13 +189,14 @@ func (s *shell) cancelOnInterrupt(ctx context.Context, node *app.Node, id string
 		case <-signals:
 		}
 		s.interrupted = true
-		fmt.Fprintf(s.stderr, "\ncancelling run %s; once more leaves at once\n", id)
+		fmt.Fprintf(p, "\ncancelling run %s; once more leaves at once\n", id)
 		if err := node.Cancel(ctx, id, "by "+app.Person()); err != nil {
-			s.complain(err)
+			fmt.Fprintf(p, "cannot cancel run %s: %v\n", id, err)
 		}
 		select {
 		case <-done:
 		case <-signals:
+			p.Close()
 			os.Exit(exitInterrupted)
 		}
 	}()
