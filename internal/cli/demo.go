@@ -101,12 +101,18 @@ func (s *shell) demo(ctx context.Context, node *app.Node, folder string) error {
 		return err
 	}
 	s.sayReport(first)
+	if first.Verdict == bakeoff.Failed {
+		return s.failedCode()
+	}
 	s.say("\nThe next morning nothing has changed, so the champion should stay.\n\n")
 	second, err := s.run(ctx, node, file)
 	if err != nil {
 		return err
 	}
 	s.sayReport(second)
+	if second.Verdict == bakeoff.Failed {
+		return s.failedCode()
+	}
 	out.Runs = []bakeoff.Report{first, second}
 	answers, version, err := node.Answer(ctx, first.Pipeline, []map[string]any{customer})
 	if err != nil {

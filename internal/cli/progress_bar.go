@@ -20,7 +20,7 @@ type barColumns struct {
 const (
 	mostName, leastName       = 30, 8
 	mostGauge, leastGauge     = 20, 5
-	mostMessage, leastMessage = 16, 8
+	mostMessage, leastMessage = 20, 8
 )
 
 // columnsOf returns the columns of bars for a width, 0 for no limit. What a person waits for is the

@@ -24,22 +24,18 @@ carries out the verdict. FILE is a pipeline file; NAME a pipeline that has run
 before, whose file is read again. Without either it is ./bakeoff.yaml, or the
 only pipeline of the store. Ctrl-C cancels the run.`,
 		RunE: func(c *cobra.Command, args []string) error {
+			path := namedFile(args)
+			if path != "" { // a file that cannot be read should not make a store
+				if _, _, err := app.LoadPipeline(path, os.LookupEnv); err != nil {
+					return err
+				}
+			} else if err := s.mustHaveStore(); err != nil && len(args) == 0 {
+				return noPipeline()
+			} else if err != nil {
+				return err
+			}
 			return s.withNode(c.Context(), func(ctx context.Context, node *app.Node) error {
-				path, err := pipelineFile(ctx, node, args)
-				if err != nil {
-					return err
-				}
-				report, err := s.run(ctx, node, path)
-				if err != nil {
-					return err
-				}
-				if err := s.print(report); err != nil {
-					return err
-				}
-				if s.interrupted && report.Verdict == bakeoff.Failed {
-					return exitCode(exitInterrupted)
-				}
-				return verdictCode(report.Verdict, detailed)
+				return s.runOnce(ctx, node, path, args, detailed)
 			})
 		},
 	}
@@ -68,25 +64,50 @@ func (s *shell) run(ctx context.Context, node *app.Node, path string) (bakeoff.R
 	return report, err
 }
 
-// pipelineFile returns the path of the file that a run is asked of.
-func pipelineFile(ctx context.Context, node *app.Node, args []string) (string, error) {
+// runOnce makes the run that a command line asks for: of a file, or of the pipeline that is named.
+func (s *shell) runOnce(ctx context.Context, node *app.Node, path string, args []string, detailed bool) error {
+	if path == "" {
+		name, err := pipeline(ctx, node, args)
+		if bakeoff.CodeOf(err) == bakeoff.CodeNotFound && len(args) == 0 {
+			return noPipeline()
+		}
+		if err != nil {
+			return err
+		}
+		file, err := node.Store().Pipeline(ctx, name, "")
+		if err != nil {
+			return err
+		}
+		path = file.Path
+	}
+	report, err := s.run(ctx, node, path)
+	if err != nil {
+		return err
+	}
+	if err := s.print(report); err != nil {
+		return err
+	}
+	return s.verdictCode(report.Verdict, detailed)
+}
+
+// namedFile returns the path of the file that a run is asked of, or "" if it is asked of a pipeline
+// that the store knows.
+func namedFile(args []string) string {
 	if len(args) == 0 {
 		if _, err := os.Stat(defaultFile); err == nil {
-			return defaultFile, nil
+			return defaultFile
 		}
-	} else if info, err := os.Stat(args[0]); err == nil && !info.IsDir() || !bakeoff.ValidName(args[0]) {
-		return args[0], nil // reading it says what is wrong with it
+		return ""
 	}
-	name, err := pipeline(ctx, node, args)
-	if bakeoff.CodeOf(err) == bakeoff.CodeNotFound && len(args) == 0 {
-		return "", bakeoff.Errorf(bakeoff.CodeInvalid, "there is no %s here, and no pipeline in the store", defaultFile).
-			WithHint("`bakeoff init` writes a pipeline file; `bakeoff run FILE` runs another")
+	if info, err := os.Stat(args[0]); err == nil && !info.IsDir() || !bakeoff.ValidName(args[0]) {
+		return args[0] // reading it says what is wrong with it
 	}
-	if err != nil {
-		return "", err
-	}
-	file, err := node.Store().Pipeline(ctx, name, "")
-	return file.Path, err
+	return ""
+}
+
+func noPipeline() error {
+	return bakeoff.Errorf(bakeoff.CodeInvalid, "there is no %s here, and no pipeline in the store", defaultFile).
+		WithHint("`bakeoff init` writes a pipeline file; `bakeoff run FILE` runs another")
 }
 
 // print writes a run's outcome to stdout.
@@ -98,10 +119,18 @@ func (s *shell) print(report bakeoff.Report) error {
 	return nil
 }
 
-func verdictCode(v bakeoff.Verdict, detailed bool) error {
+// failedCode is the exit code of a run without a decision.
+func (s *shell) failedCode() error {
+	if s.interrupted {
+		return exitCode(exitInterrupted)
+	}
+	return exitCode(exitFailed)
+}
+
+func (s *shell) verdictCode(v bakeoff.Verdict, detailed bool) error {
 	switch {
 	case v == bakeoff.Failed:
-		return exitCode(exitFailed)
+		return s.failedCode()
 	case v == bakeoff.Kept && detailed:
 		return exitCode(exitKept)
 	default:

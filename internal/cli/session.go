@@ -41,11 +41,18 @@ func (s *shell) withNode(ctx context.Context, do func(context.Context, *app.Node
 
 // withStore is withNode for a store that must be there: a wrong --store should not make one.
 func (s *shell) withStore(ctx context.Context, do func(context.Context, *app.Node) error) error {
+	if err := s.mustHaveStore(); err != nil {
+		return err
+	}
+	return s.withNode(ctx, do)
+}
+
+func (s *shell) mustHaveStore() error {
 	if _, err := os.Stat(s.folder()); errors.Is(err, fs.ErrNotExist) {
 		return bakeoff.Errorf(bakeoff.CodeNotFound, "there is no store at %s", s.folder()).
 			WithHint("`bakeoff run FILE` makes one; --store or BAKEOFF_STORE names another folder")
 	}
-	return s.withNode(ctx, do)
+	return nil
 }
 
 // look opens the store to see what is in it. Runs that were interrupted are ended first.
@@ -77,6 +84,9 @@ func (s *shell) resume(ctx context.Context, node *app.Node) error {
 				return err
 			}
 			fmt.Fprintf(s.stderr, "%s: %s\n", report.Verdict, report.Reason)
+			if s.interrupted {
+				return exitCode(exitInterrupted)
+			}
 		}
 		return nil
 	})
@@ -107,16 +117,7 @@ func (s *shell) working(ctx context.Context, node *app.Node, do func(context.Con
 // watch shows a run's progress until it has ended, has its message delivered, and returns its
 // report. An interrupt cancels the run; a second one leaves at once.
 func (s *shell) watch(ctx context.Context, node *app.Node, id string) (bakeoff.Report, error) {
-	p, err := s.progressOf(ctx, node, id)
-	if err != nil {
-		return bakeoff.Report{}, err
-	}
-	stop := s.cancelOnInterrupt(ctx, node, id, p)
-	defer stop()
-	if err := s.show(ctx, node, id, p); err != nil {
-		return bakeoff.Report{}, err
-	}
-	run, err := node.Store().WaitRun(ctx, id)
+	run, err := s.follow(ctx, node, id)
 	if err != nil {
 		return bakeoff.Report{}, err
 	}
@@ -124,7 +125,23 @@ func (s *shell) watch(ctx context.Context, node *app.Node, id string) (bakeoff.R
 	if err != nil {
 		return report, err
 	}
-	return report, s.notify(ctx, node)
+	s.notify(ctx, node)
+	return report, nil
+}
+
+// follow shows a run until it has ended. Only meanwhile does an interrupt cancel it.
+func (s *shell) follow(ctx context.Context, node *app.Node, id string) (bakeoff.Run, error) {
+	p, err := s.progressOf(ctx, node, id)
+	if err != nil {
+		return bakeoff.Run{}, err
+	}
+	defer p.Close()
+	stop := s.cancelOnInterrupt(ctx, node, id, p)
+	defer stop()
+	if err := s.show(ctx, node, id, p); err != nil {
+		return bakeoff.Run{}, err
+	}
+	return node.Store().WaitRun(ctx, id)
 }
 
 // lastEvents is how long the events of a run that has ended may be on their way.
@@ -151,7 +168,6 @@ func (s *shell) progressOf(ctx context.Context, node *app.Node, id string) (*pro
 
 // show follows a run's events until the last.
 func (s *shell) show(ctx context.Context, node *app.Node, id string, p *progress) error {
-	defer p.Close()
 	var waiting sync.WaitGroup
 	defer waiting.Wait()
 	ctx, cancel := context.WithCancel(ctx)
@@ -207,8 +223,9 @@ func (s *shell) cancelOnInterrupt(ctx context.Context, node *app.Node, id string
 	}
 }
 
-// notify delivers what is owed and says what could not be delivered.
-func (s *shell) notify(ctx context.Context, node *app.Node) error {
+// notify delivers what is owed and says what could not be delivered. That changes no verdict, and so
+// no exit code: it is owed still.
+func (s *shell) notify(ctx context.Context, node *app.Node) {
 	sum, err := node.Notify(ctx)
 	for _, d := range sum.Deliveries {
 		switch d.State {
@@ -220,7 +237,9 @@ func (s *shell) notify(ctx context.Context, node *app.Node) error {
 			fmt.Fprintf(s.stderr, "message of run %s could not be delivered and is kept: %s\n", d.Notification, d.Detail)
 		}
 	}
-	return err
+	if err != nil {
+		fmt.Fprintf(s.stderr, "a message is owed still: %v\n", err)
+	}
 }
 
 // pipeline returns the name of the pipeline that a command is about: the one named, or the only one.
