@@ -21,15 +21,19 @@ const (
 	mostName, leastName       = 30, 8
 	mostGauge, leastGauge     = 20, 5
 	mostMessage, leastMessage = 20, 8
+	usualMessage              = 12 // more only where one is longer, and the columns move
 )
 
 // columnsOf returns the columns of bars for a width, 0 for no limit. What a person waits for is the
 // time left, and so the others make room for it: first the gauge gets shorter, then the elapsed time
 // goes, then the gauge, the message, and the ends of long names.
 func columnsOf(bars []bar, width int) barColumns {
-	c := barColumns{gauge: mostGauge, message: mostMessage, elapsed: true}
+	c := barColumns{gauge: mostGauge, message: usualMessage, elapsed: true}
 	for _, b := range bars {
 		c.name = min(max(c.name, ansi.StringWidth(plain.Line(b.name))), mostName)
+		if b.state == barBuilding {
+			c.message = min(max(c.message, ansi.StringWidth(b.message)), mostMessage)
+		}
 	}
 	if width == 0 {
 		return c
