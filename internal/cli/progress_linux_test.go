@@ -119,7 +119,7 @@ func watchRun(t *testing.T, person, tty *os.File, seen *screenText, l look) *uni
 			output <- chunk[:n]
 		}
 	}()
-	fmt.Fprintln(tty, "$ bakeoff run")
+	fmt.Fprint(tty, "$ ls\nchurn.yaml\ntelco_churn.csv\n$ bakeoff run\n")
 	p := newProgress(tty, progressTTY, l, contenders)
 	during := mode(t, tty)
 	fmt.Fprintln(p, "a log record before all")
