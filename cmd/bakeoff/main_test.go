@@ -73,6 +73,7 @@ func setup(env *testscript.Env) error {
 	}
 	env.Setenv("EXAMPLE", example)
 	env.Setenv("HOME", env.WorkDir)
+	env.Setenv("GORACE", "atexit_sleep_ms=0") // with -race, each of many short processes would end a second later
 	env.Setenv("TMPDIR", filepath.Join(env.WorkDir, ".tmp"))
 	messages, err := os.Create(filepath.Join(env.WorkDir, "messages"))
 	if err != nil {
