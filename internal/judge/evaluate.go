@@ -3,8 +3,10 @@ package judge
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"syscall"
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/dataset"
@@ -121,7 +123,8 @@ func caseOf(in Inputs) (Case, *dataset.Table, error) {
 }
 
 // answer opens a built contestant and lets it answer the rows. What goes wrong becomes the
-// contestant's failure; the error is that of ctx.
+// contestant's failure. The error is that of ctx, or of our own full disk: it is not the
+// contestant's fault, and another must not win by it.
 func (in Inputs) answer(ctx context.Context, k *Contestant, recipe bakeoff.Candidate, schema bakeoff.Schema, t *dataset.Table) error {
 	if k.Trial.State != bakeoff.TrialBuilt {
 		return context.Cause(ctx)
@@ -137,6 +140,9 @@ func (in Inputs) answer(ctx context.Context, k *Contestant, recipe bakeoff.Candi
 	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("judge %s: %w", k.Candidate, context.Cause(ctx))
+	}
+	if errors.Is(err, syscall.ENOSPC) {
+		return fmt.Errorf("judge %s: %w", k.Candidate, err)
 	}
 	if err != nil {
 		k.Failure = err.Error()

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -332,6 +334,23 @@ func TestEvaluateKeepsAChampionThatCannotBeOpened(t *testing.T) {
 	}
 	if order(d) != "boosting baseline linear | forest*" {
 		t.Error(order(d))
+	}
+}
+
+// A disk of ours that is full is no contestant's failure: another one would win by it.
+func TestEvaluateOnAFullDiskDecidesNothing(t *testing.T) {
+	r := &runtime{}
+	in := inputs(50, r)
+	open := in.Open
+	in.Open = func(ctx context.Context, artifact bakeoff.Digest, recipe bakeoff.Candidate, schema bakeoff.Schema) (judge.Scorer, error) {
+		if artifact == digest("boosting") {
+			return nil, fmt.Errorf("unpack: %w", &fs.PathError{Op: "write", Path: "model", Err: syscall.ENOSPC})
+		}
+		return open(ctx, artifact, recipe, schema)
+	}
+	d, err := judge.Evaluate(t.Context(), in)
+	if !errors.Is(err, syscall.ENOSPC) || d.Verdict != "" {
+		t.Errorf("verdict %q, error %v", d.Verdict, err)
 	}
 }
 
