@@ -153,5 +153,5 @@ const (
 	EventProgress EventKind = "progress" // a trial's progress
 	EventBuilt    EventKind = "built"    // a trial ended well
 	EventFailed   EventKind = "failed"   // a trial ended badly, for the reason in Message
-	EventVerdict  EventKind = "verdict"  // the run ended, for the reason in Message
+	EventVerdict  EventKind = "verdict"  // the run ended; Message is the verdict, a colon and the reason
 )

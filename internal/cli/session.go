@@ -55,7 +55,8 @@ func (s *shell) mustHaveStore() error {
 	return nil
 }
 
-// look opens the store to see what is in it. Runs that were interrupted are ended first.
+// look opens the store to see what is in it. What an earlier process has left undone is done first:
+// interrupted runs are ended, and messages that are owed delivered.
 func (s *shell) look(ctx context.Context, do func(context.Context, *app.Node) error) error {
 	return s.withStore(ctx, func(ctx context.Context, node *app.Node) error {
 		if s.noResume {
@@ -65,6 +66,9 @@ func (s *shell) look(ctx context.Context, do func(context.Context, *app.Node) er
 		}
 		if err := s.resume(ctx, node); err != nil {
 			return err
+		}
+		if !s.noResume {
+			s.notify(ctx, node)
 		}
 		return do(ctx, node)
 	})
