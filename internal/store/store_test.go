@@ -5,7 +5,9 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -251,5 +253,40 @@ func TestEventsArriveInOrderFromTheFirst(t *testing.T) {
 	}
 	if diff := cmp.Diff([]bakeoff.EventKind{bakeoff.EventPhase, bakeoff.EventStarted, bakeoff.EventBuilt}, seen); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Somebody who stops waiting for a task must not be given one: it would be lost until its lease ends.
+func TestWhoStopsWaitingSwallowsNoTask(t *testing.T) {
+	s, _ := storetest.Open(t)
+	q := must(s.Queue(t.Context(), bakeoff.QueueDefault))(t)
+	for i := range 50 {
+		waiting, stop := context.WithCancel(t.Context())
+		var waiters sync.WaitGroup
+		for range 3 {
+			waiters.Go(func() {
+				if l, err := q.Lease(waiting); err == nil {
+					t.Errorf("got %+v, which is not there", l.Task)
+				}
+			})
+		}
+		if i%2 == 0 { // with the requests on their way, and with them not yet made
+			must(s.OpenRuns(t.Context()))(t)
+		}
+		stop()
+		waiters.Wait()
+		task := bakeoff.Task{Run: "churn-a", Kind: bakeoff.TaskBuild, Candidate: strconv.Itoa(i), Queue: bakeoff.QueueDefault}
+		if err := s.PublishTask(t.Context(), task); err != nil {
+			t.Fatal(err)
+		}
+		soon, cancel := context.WithTimeout(t.Context(), ackWaitBound)
+		l, err := q.Lease(soon)
+		cancel()
+		if err != nil {
+			t.Fatalf("round %d: the task went to somebody who no longer waited: %v", i, err)
+		}
+		if err := l.Done(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -93,6 +93,9 @@ func (q *Queue) TakeOver(ctx context.Context) error {
 // task is taken at a time: what is prefetched is what gets lost.
 func (q *Queue) Lease(ctx context.Context) (*Lease, error) {
 	for {
+		if ctx.Err() != nil { // a request of somebody who no longer listens would swallow a task
+			return nil, context.Cause(ctx)
+		}
 		wait, cancel := context.WithTimeout(ctx, fetchWait)
 		msg, err := q.fetch(wait)
 		cancel()
