@@ -70,6 +70,7 @@ const (
 	FailedWorkerLost    FailureClass = "worker lost"
 	FailedEmptyArtifact FailureClass = "empty artifact"
 	FailedArtifact      FailureClass = "unusable artifact" // links, devices, or too many files
+	FailedInternal      FailureClass = "internal error"    // a fault of ours or of the machine, such as a full disk
 	FailedStart         FailureClass = "not started"       // the command does not exist or cannot be run
 	FailedPrediction    FailureClass = "no predictions"    // built, but it does not answer as it must
 	FailedData          FailureClass = "data"              // the source cannot be read or judged

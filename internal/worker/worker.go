@@ -132,7 +132,7 @@ func (w *Worker) work(ctx context.Context, task bakeoff.Task, lease Lease) error
 		return lease.Release(retryDelay)
 	}
 	if err != nil {
-		result = failure(attempt, bakeoff.FailedWorkerLost, fmt.Sprintf("after %d attempts: %v", attempt.Number, err))
+		result = failure(attempt, bakeoff.FailedInternal, fmt.Sprintf("after %d attempts: %v", attempt.Number, err))
 	}
 	return w.end(ctx, result, token, lease)
 }

@@ -152,7 +152,7 @@ func TestAFaultOfOursIsTriedAgainAndThenSaid(t *testing.T) {
 	if starts.Load() != 3 {
 		t.Errorf("%d attempts, want 3", starts.Load())
 	}
-	if got.Trial == nil || got.Trial.State != bakeoff.TrialFailed || !strings.Contains(got.Trial.Reason, "scratch folder") {
+	if got.Trial == nil || got.Trial.Class != bakeoff.FailedInternal || !strings.Contains(got.Trial.Reason, "scratch folder") {
 		t.Errorf("result %+v", got)
 	}
 }
