@@ -89,64 +89,96 @@ func (q *Queue) TakeOver(ctx context.Context) error {
 	return nil
 }
 
-// Lease waits for a task and takes it. It returns the context's error when ctx ends. Only one
-// task is taken at a time: what is prefetched is what gets lost.
+// Lease waits for a task and takes it. It returns the context's error when ctx ends. Only one task
+// is taken at a time: what is prefetched is what gets lost.
+//
+// The request is written here and not by the client library's Fetch, which lets go of its inbox
+// after it has returned: a task that came in between was lost until its lease ended.
 func (q *Queue) Lease(ctx context.Context) (*Lease, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	nc := q.store.js.Conn()
+	answers := make(chan *nats.Msg, 8)
+	inbox, err := nc.ChanSubscribe(nc.NewInbox(), answers)
+	if err != nil {
+		return nil, fmt.Errorf("take a task: %w", err)
+	}
 	for {
-		if ctx.Err() != nil { // a request of somebody who no longer listens would swallow a task
-			return nil, context.Cause(ctx)
-		}
-		wait, cancel := context.WithTimeout(ctx, fetchWait)
-		msg, err := q.fetch(wait)
-		cancel()
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
+		msg, err := q.request(ctx, inbox, answers)
 		if err != nil {
-			return nil, fmt.Errorf("take a task: %w", err)
+			return nil, errors.Join(err, q.letGo(inbox, answers))
 		}
 		if msg == nil {
 			continue
 		}
+		if err := inbox.Unsubscribe(); err != nil {
+			return nil, fmt.Errorf("take a task: %w", err)
+		}
 		l := &Lease{msg: msg}
-		if err := json.Unmarshal(msg.Data(), &l.Task); err != nil {
+		if err := json.Unmarshal(msg.Data, &l.Task); err != nil {
 			return nil, errors.Join(fmt.Errorf("take a task: %w", err), msg.Term())
 		}
 		return l, nil
 	}
 }
 
-func (q *Queue) fetch(ctx context.Context) (jetstream.Msg, error) {
-	batch, err := q.consumer.Fetch(1, jetstream.FetchContext(ctx))
-	if err != nil {
-		return nil, err
+// request asks the server for one task and waits for it; nil means that none came in time.
+func (q *Queue) request(ctx context.Context, inbox *nats.Subscription, answers <-chan *nats.Msg) (*nats.Msg, error) {
+	ask := fmt.Sprintf(`{"batch":1,"expires":%d}`, fetchWait)
+	info := q.consumer.CachedInfo()
+	subject := "$JS.API.CONSUMER.MSG.NEXT." + info.Stream + "." + info.Name
+	if err := q.store.js.Conn().PublishRequest(subject, inbox.Subject, []byte(ask)); err != nil {
+		return nil, fmt.Errorf("take a task: %w", err)
 	}
-	msg := <-batch.Messages() // nil when nothing came
-	err = batch.Error()
-	if msg != nil || nothingCame(err) {
-		return msg, nil
-	}
-	return nil, err
-}
-
-// nothingCame reports whether a request for a task ended without one in a way that asking again
-// mends: its time was up, or the process, or the server, was away for a while.
-func nothingCame(err error) bool {
-	for _, passing := range []error{
-		nats.ErrTimeout, context.DeadlineExceeded, context.Canceled,
-		jetstream.ErrNoHeartbeat, jetstream.ErrConsumerLeadershipChanged, jetstream.ErrServerShutdown,
-	} {
-		if errors.Is(err, passing) {
-			return true
+	expired := time.NewTimer(fetchWait + time.Second)
+	defer expired.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-expired.C:
+			return nil, nil
+		case msg := <-answers:
+			switch status := msg.Header.Get("Status"); status {
+			case "": // a task
+				return msg, nil
+			case "100": // a sign of life
+			case "404", "408": // none came in time
+				return nil, nil
+			default:
+				return nil, bakeoff.Errorf(bakeoff.CodeUnavailable, "take a task: the store answers %s %s", status, msg.Header.Get("Description"))
+			}
 		}
 	}
-	return err == nil
+}
+
+// letGo closes the inbox, waits until the server knows, and gives back a task that came meanwhile.
+func (q *Queue) letGo(inbox *nats.Subscription, answers <-chan *nats.Msg) error {
+	if err := inbox.Drain(); err != nil {
+		return fmt.Errorf("stop waiting for tasks: %w", err)
+	}
+	if err := q.store.js.Conn().FlushTimeout(callTimeout); err != nil {
+		return fmt.Errorf("stop waiting for tasks: %w", err)
+	}
+	for {
+		select {
+		case msg := <-answers:
+			if msg.Header.Get("Status") == "" {
+				if err := msg.Nak(); err != nil {
+					return fmt.Errorf("give a task back: %w", err)
+				}
+			}
+		default:
+			return nil
+		}
+	}
 }
 
 // Lease is a task that one worker holds for as long as it keeps extending it.
 type Lease struct {
 	Task bakeoff.Task
-	msg  jetstream.Msg
+	msg  *nats.Msg
 }
 
 // Extend tells that the work goes on. Without it the task is given to another worker after 15 s.
@@ -154,7 +186,7 @@ func (l *Lease) Extend() error { return l.msg.InProgress() }
 
 // Done takes the task off its queue, and returns when that is stored.
 func (l *Lease) Done(ctx context.Context) error {
-	if err := l.msg.DoubleAck(ctx); err != nil {
+	if err := l.msg.AckSync(nats.Context(ctx)); err != nil {
 		return fmt.Errorf("end task %s: %w", taskKey(l.Task), unavailable(err))
 	}
 	return nil
