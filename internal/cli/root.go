@@ -121,7 +121,7 @@ promoted and 10 kept.`,
 	flags.StringVar(&s.store, "store", "", "folder of the store (default $BAKEOFF_STORE, else ./.bakeoff)")
 	flags.BoolVar(&s.json, "json", false, "print one JSON document on stdout")
 	flags.BoolVarP(&s.verbose, "verbose", "v", false, "log to stderr")
-	flags.BoolVar(&s.noResume, "no-resume", false, "do not first go on with runs that were interrupted")
+	flags.BoolVar(&s.noResume, "no-resume", false, "do not wait for runs that were interrupted")
 	root.AddGroup(
 		&cobra.Group{ID: "start", Title: "Start:"},
 		&cobra.Group{ID: "look", Title: "Look:"},

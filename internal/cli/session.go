@@ -63,13 +63,12 @@ func (s *shell) look(ctx context.Context, do func(context.Context, *app.Node) er
 			if err := s.openRuns(ctx, node); err != nil {
 				return err
 			}
+			return do(ctx, node)
 		}
 		if err := s.resume(ctx, node); err != nil {
 			return err
 		}
-		if !s.noResume {
-			s.notify(ctx, node)
-		}
+		s.notify(ctx, node)
 		return do(ctx, node)
 	})
 }
