@@ -11,13 +11,16 @@ type Code string
 
 // The codes. An error without one is CodeInternal.
 const (
-	CodeInvalid     Code = "invalid"     // the user's file, flag or data is wrong; exit code 2
-	CodeNotFound    Code = "not_found"   // the thing named does not exist
-	CodeConflict    Code = "conflict"    // somebody else changed it first
-	CodeBusy        Code = "busy"        // held by another process
-	CodeUnavailable Code = "unavailable" // a disk, a peer or a receiver does not answer
-	CodeCancelled   Code = "cancelled"   // stopped on request
-	CodeInternal    Code = "internal"    // a fault of ours
+	CodeInvalid      Code = "invalid"      // the user's file, flag or data is wrong; exit code 2
+	CodeNotFound     Code = "not_found"    // the thing named does not exist
+	CodeConflict     Code = "conflict"     // somebody else changed it first
+	CodeBusy         Code = "busy"         // held by another process
+	CodeUnavailable  Code = "unavailable"  // a disk, a peer or a receiver does not answer
+	CodeCancelled    Code = "cancelled"    // stopped on request
+	CodeInternal     Code = "internal"     // a fault of ours
+	CodeUnauthorized Code = "unauthorized" // a token is missing or wrong
+	CodeForbidden    Code = "forbidden"    // whoever asks may not do this
+	CodeOverload     Code = "overload"     // too much at once; try again soon
 )
 
 // ErrChampionMoved says that the champion which a decision was made against is no longer the champion.

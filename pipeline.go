@@ -12,12 +12,14 @@ type Pipeline struct {
 	Revision Digest // of the file's text
 	Dir      string // the folder of the file; relative paths in it start there
 
+	Schedule   *Schedule // nil where it only runs on demand
 	Data       Data
 	Candidates []Candidate
 	Parallel   int // how many trials are built at once; 0: as many as the worker has slots
 	AtLeast    int // how many candidates must be built for a verdict
 	Judge      Judge
 	Gate       Gate
+	Deploy     []Hook
 	Notify     []Receiver
 }
 
@@ -64,11 +66,21 @@ type Candidate struct {
 	Build   []string        `json:"build,omitempty"`  // TrainerCommand: the argv that builds
 	Predict []string        `json:"predict,omitempty"`
 	Limits  Limits          `json:"limits,omitzero"`
+	Queue   string          `json:"queue,omitempty"` // whose workers build it; "" for QueueDefault
+	Retry   Retry           `json:"retry,omitzero"`
 }
 
 // Limits bound one attempt. Zero means no limit.
 type Limits struct {
-	Time time.Duration `json:"time,omitempty"`
+	Time   time.Duration `json:"time,omitempty"`
+	Memory int64         `json:"memory,omitempty"` // bytes, of the trainer and all that it starts
+}
+
+// Retry says how often a trainer's own failure is tried again. A lost worker or a fault of ours is
+// tried again in any case.
+type Retry struct {
+	Attempts int           `json:"attempts,omitempty"` // in all; 0 for one
+	Backoff  time.Duration `json:"backoff,omitempty"`  // before the second, doubled before each later one
 }
 
 // Judge says what the leaderboard measures.
@@ -92,10 +104,45 @@ type Gain struct {
 	Relative bool // Margin is a share of the champion's value
 }
 
-// Receiver is where a notification goes.
+// Receiver is where a notification goes: one of Slack, Webhook and Email.
 type Receiver struct {
 	Slack        string // the URL of an incoming webhook: a secret
-	AllowPrivate bool   // the URL may lead to a loopback or private address
+	Webhook      string // a URL that takes a notification as JSON: a secret
+	Secret       string // Webhook: the key of its signature; "" for none
+	Email        *Email
+	AllowPrivate bool // the host may have a loopback or private address, a URL may be http
+}
+
+// Email says how a notification is mailed.
+type Email struct {
+	To       []string
+	From     string
+	Host     string // of the SMTP server
+	Port     int
+	Username string
+	Password string // a secret
+	TLS      EmailTLS
+}
+
+// EmailTLS says how a connection to an SMTP server is secured.
+type EmailTLS string
+
+// The ways to secure a connection to an SMTP server.
+const (
+	EmailStartTLS EmailTLS = "starttls" // begun in clear, and no further without TLS
+	EmailImplicit EmailTLS = "implicit" // TLS from the first byte
+	EmailNoTLS    EmailTLS = "none"     // only with AllowPrivate
+)
+
+// Hook is something to be done after a model's champion has moved, for those who serve elsewhere:
+// one of Webhook, Command and Copy.
+type Hook struct {
+	Webhook      string        // a URL that takes the deployment as JSON: a secret
+	Secret       string        // Webhook: the key of its signature; "" for none
+	AllowPrivate bool          // Webhook: as with a Receiver
+	Command      []string      // an argv, run in the pipeline's folder
+	Copy         string        // a folder, absolute, that is replaced by the artifact's files at once
+	Time         time.Duration // how long one try may take
 }
 
 var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)

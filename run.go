@@ -7,7 +7,10 @@ type Trigger string
 
 // The triggers.
 const (
-	TriggerPerson Trigger = "person"
+	TriggerPerson   Trigger = "person"
+	TriggerSchedule Trigger = "schedule"
+	TriggerAPI      Trigger = "api"
+	TriggerRetry    Trigger = "retry"
 )
 
 // Phase says how far a run has come. It only ever moves forward, but for a run that is judged
@@ -30,6 +33,11 @@ type Run struct {
 	Revision Digest    `json:"revision"`
 	Trigger  Trigger   `json:"trigger"`
 	Created  time.Time `json:"created"`
+	Tick     time.Time `json:"tick,omitzero"`     // TriggerSchedule: the nominal time
+	Deadline time.Time `json:"deadline,omitzero"` // when unfinished trials are cancelled
+	Late     bool      `json:"late,omitempty"`    // the deadline passed before its trials had ended
+	RetryOf  string    `json:"retry_of,omitempty"`
+	Quiet    bool      `json:"quiet,omitempty"` // nobody is to be notified
 	// Parallel is copied from the pipeline, so that the course of a run follows from its record alone.
 	Parallel int `json:"parallel"`
 
@@ -74,6 +82,7 @@ const (
 	FailedStart         FailureClass = "not started"       // the command does not exist or cannot be run
 	FailedPrediction    FailureClass = "no predictions"    // built, but it does not answer as it must
 	FailedData          FailureClass = "data"              // the source cannot be read or judged
+	FailedDeadline      FailureClass = "deadline"          // the run's deadline passed
 )
 
 // Trial is one candidate within one run.
@@ -86,6 +95,7 @@ type Trial struct {
 	Bytes     int64        `json:"bytes,omitempty"` // size of the artifact
 	Log       Digest       `json:"log,omitempty"`
 	Attempt   int          `json:"attempt,omitempty"` // the attempt that ended the trial, from 1
+	Worker    string       `json:"worker,omitempty"`  // who worked on it
 	Started   time.Time    `json:"started,omitzero"`
 	Seconds   float64      `json:"seconds,omitempty"` // of that attempt
 }
@@ -131,7 +141,13 @@ type Attempt struct {
 	Task    Task      `json:"task"`
 	Number  int       `json:"number"` // from 1
 	Worker  string    `json:"worker"`
+	Joined  bool      `json:"joined,omitempty"` // the worker is another process than the store's
 	Started time.Time `json:"started"`
+	// Failures counts the earlier attempts that failed by the trainer's own doing; the others lost
+	// their worker, or failed for a fault of ours.
+	Failures int `json:"failures,omitempty"`
+	// Lease names the lease at the queue, for a process that takes over.
+	Lease string `json:"lease,omitempty"`
 }
 
 // Event is something that a person may watch while a run goes on.
@@ -154,5 +170,7 @@ const (
 	EventProgress EventKind = "progress" // a trial's progress
 	EventBuilt    EventKind = "built"    // a trial ended well
 	EventFailed   EventKind = "failed"   // a trial ended badly, for the reason in Message
+	EventRetry    EventKind = "retry"    // a trial's attempt failed, for the reason in Message, and is tried again
+	EventWaiting  EventKind = "waiting"  // a trial waits for a queue that no worker serves
 	EventVerdict  EventKind = "verdict"  // the run ended; Message is the verdict, a colon and the reason
 )

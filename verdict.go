@@ -138,6 +138,7 @@ type Change struct {
 	Version *Version
 	Verdict *Report
 	Outbox  *Notification
+	Deploy  *Deployment
 }
 
 // ChampionRef names the live version on a report.
@@ -160,6 +161,9 @@ type Report struct {
 	// Created and Ended are when the run was asked for and when its verdict was reached.
 	Created     time.Time        `json:"created"`
 	Ended       time.Time        `json:"ended"`
+	Tick        time.Time        `json:"tick,omitzero"`  // the nominal time of a scheduled run
+	Late        bool             `json:"late,omitempty"` // its deadline passed before the trials had ended
+	RetryOf     string           `json:"retry_of,omitempty"`
 	Seconds     float64          `json:"seconds"`
 	Revision    Digest           `json:"revision"`
 	Snapshot    Digest           `json:"snapshot,omitempty"`
@@ -171,13 +175,40 @@ type Report struct {
 	Confidence  float64          `json:"confidence,omitempty"` // of the leaderboard's intervals, between 0 and 1
 }
 
-// Notification is an outbox entry: one message that is owed. It is written with the verdict.
+// Notification is an outbox entry: one message that is owed, about a run or about ticks without
+// one. A run's is written with its verdict.
 type Notification struct {
 	ID       string    `json:"id"` // the run's
 	Pipeline string    `json:"pipeline"`
 	Revision Digest    `json:"revision"` // whose receivers get it
 	Created  time.Time `json:"created"`
-	Report   Report    `json:"report"`
+	Report   Report    `json:"report,omitzero"`
+	Ticks    *Tick     `json:"ticks,omitempty"` // without a run; Report is empty then
+}
+
+// Deployment is what is owed to a pipeline's deploy hooks after its champion moved. It is written with the move.
+type Deployment struct {
+	ID       string    `json:"id"` // MODEL-vN- and the moment of the move
+	Pipeline string    `json:"pipeline"`
+	Revision Digest    `json:"revision"`      // whose hooks
+	Run      string    `json:"run,omitempty"` // whose verdict it was; "" for a person's act
+	Version  Version   `json:"version"`
+	Previous int       `json:"previous,omitempty"` // the champion before
+	By       string    `json:"by"`
+	Why      string    `json:"why,omitempty"`
+	Moved    time.Time `json:"moved"`
+}
+
+// HookOutcome records what became of one hook of a deployment.
+type HookOutcome struct {
+	Deployment string    `json:"deployment"`
+	Run        string    `json:"run,omitempty"`
+	Hook       int       `json:"hook"`  // its place in the file, from 0
+	Kind       string    `json:"kind"`  // webhook, command or copy
+	State      string    `json:"state"` // as of a Delivery
+	Detail     string    `json:"detail,omitempty"`
+	Attempts   int       `json:"attempts"`
+	Time       time.Time `json:"time"`
 }
 
 // Delivery records what became of one notification at one receiver.
@@ -188,6 +219,7 @@ type Delivery struct {
 	Detail       string    `json:"detail,omitempty"`
 	Attempts     int       `json:"attempts"`
 	Time         time.Time `json:"time"`
+	Next         time.Time `json:"next,omitzero"` // DeliveryRetrying: when it is tried again
 }
 
 // The states of a delivery.

@@ -110,6 +110,9 @@ func writes(c bakeoff.Change) []write {
 	if n := c.Outbox; n != nil {
 		ws = append(ws, write{"outbox." + n.ID, n})
 	}
+	if d := c.Deploy; d != nil {
+		ws = append(ws, write{"deploy." + d.ID, d})
+	}
 	return ws
 }
 

@@ -41,8 +41,10 @@ type Store struct {
 	pipelines  jetstream.KeyValue // NAME, NAME.revision.DIGEST, NAME.identity
 	runs       jetstream.KeyValue // RUN
 	trials     jetstream.KeyValue // RUN.KIND.WHAT.attempt, RUN.KIND.WHAT.result
-	deliveries jetstream.KeyValue // NOTIFICATION.RECEIVER
-	decisions  jetstream.KeyValue // model.NAME, version.NAME.N, verdict.NAME.RUN, outbox.RUN
+	ticks      jetstream.KeyValue // NAME.at.TICK, NAME.cursor, NAME.pause
+	tokens     jetstream.KeyValue // NAME
+	deliveries jetstream.KeyValue // NOTIFICATION.RECEIVER, DEPLOYMENT.hook.N
+	decisions  jetstream.KeyValue // model.NAME, version.NAME.N, verdict.NAME.RUN, outbox.ID, deploy.ID
 	objects    jetstream.ObjectStore
 	tasks      jetstream.Stream
 }
@@ -64,6 +66,7 @@ func (s *Store) create(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for name, bucket := range map[string]*jetstream.KeyValue{
 		"pipelines": &s.pipelines, "runs": &s.runs, "trials": &s.trials, "deliveries": &s.deliveries,
+		"ticks": &s.ticks, "tokens": &s.tokens,
 	} {
 		g.Go(func() (err error) {
 			*bucket, err = s.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: name, History: 1})
