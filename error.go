@@ -26,6 +26,10 @@ const (
 // ErrChampionMoved says that the champion which a decision was made against is no longer the champion.
 var ErrChampionMoved = errors.New("the champion has moved since it was judged")
 
+// ErrLeaseLost says that a task may be another worker's by now: who works on it stops at once,
+// without a grace period.
+var ErrLeaseLost = errors.New("the lease was lost")
+
 // Error is an error that a person can act on. Message says what was wrong and where; Hint says
 // what to do next and may be empty; Err is the cause, already told in Message, and may be nil.
 type Error struct {

@@ -35,7 +35,7 @@ type Run struct {
 	Created  time.Time `json:"created"`
 	Tick     time.Time `json:"tick,omitzero"`     // TriggerSchedule: the nominal time
 	Deadline time.Time `json:"deadline,omitzero"` // when unfinished trials are cancelled
-	Late     bool      `json:"late,omitempty"`    // the deadline passed before its trials had ended
+	Late     bool      `json:"late,omitempty"`    // the deadline passed before it was judged
 	RetryOf  string    `json:"retry_of,omitempty"`
 	Quiet    bool      `json:"quiet,omitempty"` // nobody is to be notified
 	// Parallel is copied from the pipeline, so that the course of a run follows from its record alone.
@@ -146,6 +146,12 @@ type Attempt struct {
 	// Failures counts the earlier attempts that failed by the trainer's own doing; the others lost
 	// their worker, or failed for a fault of ours.
 	Failures int `json:"failures,omitempty"`
+	// Next is set once the attempt has failed or was given back: when the task is tried again.
+	Next time.Time `json:"next,omitzero"`
+	// Log is what the earlier attempts that failed by the trainer's own doing have printed.
+	Log Digest `json:"log,omitempty"`
+	// Lost names the worker of the attempt before, where that one neither ended nor gave it back.
+	Lost string `json:"lost,omitempty"`
 	// Lease names the lease at the queue, for a process that takes over.
 	Lease string `json:"lease,omitempty"`
 }

@@ -162,7 +162,7 @@ type Report struct {
 	Created     time.Time        `json:"created"`
 	Ended       time.Time        `json:"ended"`
 	Tick        time.Time        `json:"tick,omitzero"`  // the nominal time of a scheduled run
-	Late        bool             `json:"late,omitempty"` // its deadline passed before the trials had ended
+	Late        bool             `json:"late,omitempty"` // its deadline passed before it was judged
 	RetryOf     string           `json:"retry_of,omitempty"`
 	Seconds     float64          `json:"seconds"`
 	Revision    Digest           `json:"revision"`
