@@ -95,7 +95,9 @@ func (r *Registry) commit(ctx context.Context, run bakeoff.Run) (bakeoff.Report,
 		return bakeoff.Report{}, err
 	}
 	change.Verdict = &report
-	change.Outbox = &bakeoff.Notification{ID: run.ID, Pipeline: run.Pipeline, Revision: run.Revision, Created: report.Ended, Report: report}
+	if !run.Quiet {
+		change.Outbox = &bakeoff.Notification{ID: run.ID, Pipeline: run.Pipeline, Revision: run.Revision, Created: report.Ended, Report: report}
+	}
 	if err := r.store.Commit(ctx, change); err != nil {
 		return bakeoff.Report{}, err
 	}
@@ -201,6 +203,7 @@ func (r *Registry) report(ctx context.Context, run bakeoff.Run, d bakeoff.Decisi
 	ended := now()
 	report := bakeoff.Report{
 		Run: run.ID, Pipeline: run.Pipeline, Trigger: run.Trigger, Verdict: d.Verdict, Reason: d.Reason, Metric: d.Metric,
+		Tick: run.Tick, Late: run.Late, RetryOf: run.RetryOf,
 		Created: run.Created, Ended: ended, Seconds: ended.Sub(run.Created).Seconds(), Revision: run.Revision, Leaderboard: d.Leaderboard, Confidence: d.Confidence,
 	}
 	if report.Leaderboard == nil {

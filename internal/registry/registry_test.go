@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -225,5 +226,19 @@ func TestAPersonPromotesWhatARunHasBuilt(t *testing.T) {
 	}
 	if _, err := f.Rollback(ctx, act, 1, true); bakeoff.CodeOf(err) != bakeoff.CodeConflict {
 		t.Errorf("rollback to the champion itself: %v", err)
+	}
+}
+
+func TestAQuietRunOwesNoMessageAndTheReportSaysWhereItComesFrom(t *testing.T) {
+	f := open(t)
+	run := f.decided(t, "churn-a", 0)
+	run.Quiet, run.Late, run.RetryOf = true, true, "churn-0"
+	run.Tick = time.Date(2026, 11, 23, 20, 0, 0, 0, time.UTC)
+	report := f.commit(t, run)
+	if !report.Late || report.RetryOf != "churn-0" || !report.Tick.Equal(run.Tick) {
+		t.Errorf("report %+v", report)
+	}
+	if owed, err := f.store.Outbox(t.Context()); err != nil || len(owed) != 0 {
+		t.Errorf("%d messages are owed (%v), want none", len(owed), err)
 	}
 }
