@@ -205,12 +205,12 @@ func (n *Node) Notify(ctx context.Context) (notify.Summary, error) { return n.no
 
 // Submit keeps the pipeline's revision, records a new run of it and has it driven; Work must be
 // under way. It returns the run's ID.
-func (n *Node) Submit(ctx context.Context, file bakeoff.PipelineFile, p *bakeoff.Pipeline, trigger bakeoff.Trigger) (string, error) {
+func (n *Node) Submit(ctx context.Context, file bakeoff.PipelineFile, p *bakeoff.Pipeline, start dispatch.Start) (string, error) {
 	if err := n.store.PutPipeline(ctx, file); err != nil {
 		return "", err
 	}
 	now := time.Now().UTC()
-	run := dispatch.NewRun(bakeoff.NewRunID(p.Name, now), p, trigger, now)
+	run := dispatch.NewRun(bakeoff.NewRunID(p.Name, now), p, start, now)
 	if err := n.store.CreateRun(ctx, run); err != nil {
 		return "", err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/app"
+	"github.com/bakeoffhq/bakeoff/internal/dispatch"
 	"github.com/bakeoffhq/bakeoff/internal/plain"
 )
 
@@ -54,7 +55,7 @@ func (s *shell) run(ctx context.Context, node *app.Node, path string) (bakeoff.R
 	}
 	var report bakeoff.Report
 	err = s.working(ctx, node, func(ctx context.Context) error {
-		id, err := node.Submit(ctx, file, p, bakeoff.TriggerPerson)
+		id, err := node.Submit(ctx, file, p, dispatch.Start{Trigger: bakeoff.TriggerPerson})
 		if err != nil {
 			return err
 		}

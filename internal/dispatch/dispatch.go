@@ -185,9 +185,9 @@ func (l *loop) handle(ctx context.Context, m message) error {
 }
 
 // changed reports whether an event led to another state. Comparing what can change is enough:
-// phase, round and the trials' states only ever move on.
+// phase, round, lateness and the trials' states only ever move on.
 func changed(a, b bakeoff.Run) bool {
-	if a.Phase != b.Phase || a.Round != b.Round {
+	if a.Phase != b.Phase || a.Round != b.Round || a.Late != b.Late {
 		return true
 	}
 	for i := range a.Trials {

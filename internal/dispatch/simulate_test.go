@@ -25,6 +25,7 @@ type world struct {
 
 	// stored
 	run     bakeoff.Run
+	retried *bakeoff.Run // the run that this one is a retry of
 	queue   []bakeoff.Task
 	results []bakeoff.Result
 	verdict *dispatch.Committed
@@ -43,13 +44,15 @@ type plan struct {
 	fails                map[string]bool // candidates whose build fails
 	noSnapshot           bool
 	noEvaluation         bool
-	refused              bool // the registry cannot carry out anything but a failure
-	moves                int  // in how many rounds the champion moves before promotion
-	cancelAt             int  // the step at which somebody cancels; 0 for never
+	refused              bool            // the registry cannot carry out anything but a failure
+	moves                int             // in how many rounds the champion moves before promotion
+	cancelAt             int             // the step at which somebody cancels; 0 for never
+	deadline             time.Duration   // after the run was asked for; 0 for none
+	slow                 map[string]bool // candidates whose queue nobody serves
 }
 
 func newPlan(rng *rand.Rand) plan {
-	p := plan{candidates: 1 + rng.IntN(6), parallel: rng.IntN(4), fails: map[string]bool{}}
+	p := plan{candidates: 1 + rng.IntN(6), parallel: rng.IntN(4), fails: map[string]bool{}, slow: map[string]bool{}}
 	for i := range p.candidates {
 		p.fails[candidate(i)] = rng.IntN(4) == 0
 	}
@@ -59,6 +62,12 @@ func newPlan(rng *rand.Rand) plan {
 	p.moves = max(0, rng.IntN(6)-3)
 	if rng.IntN(6) == 0 {
 		p.cancelAt = 1 + rng.IntN(60)
+	}
+	if rng.IntN(3) == 0 {
+		p.deadline = time.Duration(1+rng.IntN(60)) * time.Minute
+		for i := range p.candidates { // without a deadline, such a run would wait for ever
+			p.slow[candidate(i)] = rng.IntN(6) == 0
+		}
 	}
 	return p
 }
@@ -73,10 +82,30 @@ func newWorld(t *testing.T, seed uint64) *world {
 	}
 	p := &bakeoff.Pipeline{Name: "p", Parallel: w.plan.parallel}
 	for i := range w.plan.candidates {
-		p.Candidates = append(p.Candidates, bakeoff.Candidate{Name: candidate(i)})
+		c := bakeoff.Candidate{Name: candidate(i)}
+		if w.plan.slow[c.Name] {
+			c.Queue = "gpu"
+		}
+		p.Candidates = append(p.Candidates, c)
 	}
-	w.run = dispatch.NewRun("p-1", p, bakeoff.TriggerPerson, w.now)
+	start := dispatch.Start{Trigger: bakeoff.TriggerSchedule, Tick: w.now}
+	if w.plan.deadline > 0 {
+		start.Deadline = w.now.Add(w.plan.deadline)
+	}
+	w.run = dispatch.NewRun("p-1", p, start, w.now)
 	return w
+}
+
+// retry returns the world in which the run that ended in w is tried again, or nil where it cannot be.
+func (w *world) retry() *world {
+	run, err := dispatch.NewRetry("p-2", w.run, false, w.now)
+	if err != nil {
+		return nil
+	}
+	again := &world{t: w.t, rng: w.rng, now: w.now, plan: newPlan(w.rng), run: run, retried: &w.run, starts: map[bakeoff.Task]int{}}
+	again.plan.candidates, again.plan.parallel = w.plan.candidates, w.plan.parallel
+	again.plan.noSnapshot, again.plan.deadline, again.plan.slow = false, 0, nil
+	return again
 }
 
 // step lets one thing happen, chosen by the seed.
@@ -103,6 +132,7 @@ func (w *world) reconcile() {
 	for _, r := range w.results {
 		w.events = append(w.events, dispatch.Event{Result: &r})
 	}
+	w.events = append(w.events, dispatch.Event{Deadline: true})
 	w.effects()
 }
 
@@ -152,6 +182,12 @@ func (w *world) work() {
 	}
 	i := w.rng.IntN(len(w.queue))
 	task := w.queue[i]
+	if w.retried != nil && task.Kind == bakeoff.TaskBuild && w.retried.Trials[w.index(task.Candidate)].State == bakeoff.TrialBuilt {
+		w.t.Fatalf("%s was built, and is built again", task.Candidate)
+	}
+	if w.plan.slow[task.Candidate] { // nobody serves its queue
+		return
+	}
 	if !slices.ContainsFunc(w.results, func(r bakeoff.Result) bool { return r.Task == task }) {
 		w.starts[task]++
 		if w.rng.IntN(5) == 0 {
@@ -181,6 +217,10 @@ func (w *world) result(task bakeoff.Task) bakeoff.Result {
 		r.Decision = &bakeoff.Decision{Verdict: bakeoff.Promoted, Reason: fmt.Sprint("round ", task.Round)}
 	}
 	return r
+}
+
+func (w *world) index(candidate string) int {
+	return slices.IndexFunc(w.run.Trials, func(t bakeoff.Trial) bool { return t.Candidate == candidate })
 }
 
 // commit is the registry: one verdict a run, and none against a champion that has moved.
@@ -242,12 +282,24 @@ func (w *world) end() {
 	}
 	var want bakeoff.Verdict
 	switch {
-	case w.plan.noSnapshot, w.plan.noEvaluation, w.plan.refused, strings.HasPrefix(w.run.Reason, "cancelled: "):
+	case w.plan.noSnapshot, w.plan.noEvaluation, w.plan.refused, strings.HasPrefix(w.run.Reason, "cancelled: "),
+		strings.HasPrefix(w.run.Reason, "no snapshot: deadline passed"):
 		want = bakeoff.Failed
 	case w.moved == 2:
 		want = bakeoff.Kept
 	default:
 		want = bakeoff.Promoted
+	}
+	for _, trial := range w.run.Trials {
+		if trial.Class == bakeoff.FailedDeadline && !w.run.Late {
+			w.t.Errorf("the deadline ended %s, and the run is not late", trial.Candidate)
+		}
+		if w.plan.slow[trial.Candidate] && trial.State == bakeoff.TrialBuilt {
+			w.t.Errorf("%s is %s, and nobody serves its queue", trial.Candidate, trial.State)
+		}
+	}
+	if w.run.Late && (w.plan.deadline == 0 || w.run.Ended.Before(w.run.Deadline.Add(-10*time.Second*maxSteps))) {
+		w.t.Errorf("late without need: deadline %s, ended %s", w.run.Deadline, w.run.Ended)
 	}
 	if w.run.Verdict != want {
 		w.t.Errorf("verdict %s (%s), want %s", w.run.Verdict, w.run.Reason, want)
@@ -262,33 +314,53 @@ func (w *world) end() {
 // TestRunsEndOnceWhateverHappens drives runs through lost, repeated, late and reordered messages
 // and crashes between any two of them. A failure names its seed.
 func TestRunsEndOnceWhateverHappens(t *testing.T) {
-	const seeds, maxSteps = 20_000, 5_000
+	const seeds = 20_000
 	verdicts := map[bakeoff.Verdict]int{}
+	late, retries := 0, 0
 	for seed := range uint64(seeds) {
-		w := newWorld(t, seed)
-		for n := 1; w.run.Phase != bakeoff.PhaseEnded; n++ {
-			if n > maxSteps {
-				t.Fatalf("seed %d: %s after %d steps", seed, w.run.Phase, maxSteps)
+		for w := newWorld(t, seed); w != nil; w = w.retry() {
+			w.drive(seed)
+			verdicts[w.run.Verdict]++
+			if w.run.Late {
+				late++
 			}
-			w.step(n)
+			if w.run.RetryOf != "" {
+				retries++
+				break
+			}
 		}
-		w.end()
-		if t.Failed() {
-			t.Fatalf("seed %d", seed)
-		}
-		verdicts[w.run.Verdict]++
+	}
+	if late == 0 || retries == 0 {
+		t.Errorf("%d runs were late and %d were retries: the simulator does not reach them", late, retries)
 	}
 	for _, v := range []bakeoff.Verdict{bakeoff.Promoted, bakeoff.Kept, bakeoff.Failed} {
 		if verdicts[v] == 0 {
 			t.Errorf("no seed led to %s: the simulator does not reach it", v)
 		}
 	}
-	t.Logf("verdicts of %d seeds: %v", seeds, verdicts)
+	t.Logf("verdicts of %d seeds: %v; %d late, %d retries", seeds, verdicts, late, retries)
+}
+
+const maxSteps = 5_000
+
+// drive steps through a world until its run has ended.
+func (w *world) drive(seed uint64) {
+	w.t.Helper()
+	for n := 1; w.run.Phase != bakeoff.PhaseEnded; n++ {
+		if n > maxSteps {
+			w.t.Fatalf("seed %d: %s after %d steps", seed, w.run.Phase, maxSteps)
+		}
+		w.step(n)
+	}
+	w.end()
+	if w.t.Failed() {
+		w.t.Fatalf("seed %d", seed)
+	}
 }
 
 func TestStepLeavesItsArgumentAlone(t *testing.T) {
 	p := &bakeoff.Pipeline{Name: "p", Candidates: []bakeoff.Candidate{{Name: "a"}, {Name: "b"}}}
-	r := dispatch.NewRun("p-1", p, bakeoff.TriggerPerson, time.Now())
+	r := dispatch.NewRun("p-1", p, dispatch.Start{Trigger: bakeoff.TriggerPerson}, time.Now())
 	r = dispatch.Step(r, dispatch.Event{Result: &bakeoff.Result{Task: bakeoff.Task{Kind: bakeoff.TaskSnapshot}, Snapshot: &bakeoff.Snapshot{}}}, time.Now())
 	before := dispatch.Step(r, dispatch.Event{}, time.Now()) // a copy
 	dispatch.Step(r, dispatch.Event{Cancel: "x"}, time.Now())

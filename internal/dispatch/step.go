@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -18,6 +19,7 @@ type Event struct {
 	Committed *Committed      // the decision was carried out
 	Refused   string          // the decision cannot be carried out, for this reason
 	Cancel    string          // somebody wants the run to end; the value says who and why
+	Deadline  bool            // look at the clock: the run's deadline may have passed
 }
 
 // Committed is the verdict as it was stored.
@@ -30,18 +32,6 @@ type Committed struct {
 type Effect struct {
 	Publish *bakeoff.Task // put the task on its queue
 	Commit  bool          // carry out the run's decision
-}
-
-// NewRun returns the first state of a run of a pipeline.
-func NewRun(id string, p *bakeoff.Pipeline, trigger bakeoff.Trigger, now time.Time) bakeoff.Run {
-	r := bakeoff.Run{
-		ID: id, Pipeline: p.Name, Revision: p.Revision, Trigger: trigger, Created: now,
-		Phase: bakeoff.PhaseSnapshot, Parallel: p.Parallel, Recipes: p.Candidates,
-	}
-	for _, c := range p.Candidates {
-		r.Trials = append(r.Trials, bakeoff.Trial{Candidate: c.Name, State: bakeoff.TrialWaiting})
-	}
-	return r
 }
 
 // Step returns the state that follows from an event. It is a pure function, and an event that has
@@ -64,6 +54,8 @@ func Step(r bakeoff.Run, e Event, now time.Time) bakeoff.Run {
 		r.Phase, r.Verdict, r.Reason, r.Ended = bakeoff.PhaseEnded, e.Committed.Verdict, e.Committed.Reason, now
 	case e.Cancel != "" && r.Phase != bakeoff.PhasePromote:
 		r = cancelled(r, e.Cancel)
+	case e.Deadline && !r.Late && !r.Deadline.IsZero() && !now.Before(r.Deadline):
+		r = late(r)
 	}
 	return r
 }
@@ -80,9 +72,9 @@ func Effects(r bakeoff.Run) []Effect {
 		return []Effect{publish(bakeoff.Task{Kind: bakeoff.TaskSnapshot, Queue: bakeoff.QueueJudge})}
 	case bakeoff.PhaseBuild:
 		var es []Effect
-		for _, t := range r.Trials {
+		for i, t := range r.Trials {
 			if t.State == bakeoff.TrialQueued {
-				es = append(es, publish(bakeoff.Task{Kind: bakeoff.TaskBuild, Candidate: t.Candidate, Queue: bakeoff.QueueDefault}))
+				es = append(es, publish(bakeoff.Task{Kind: bakeoff.TaskBuild, Candidate: t.Candidate, Queue: queue(r, i)}))
 			}
 		}
 		return es
@@ -93,6 +85,11 @@ func Effects(r bakeoff.Run) []Effect {
 	default:
 		return nil
 	}
+}
+
+// queue names the queue whose workers build a trial.
+func queue(r bakeoff.Run, trial int) string {
+	return cmp.Or(r.Recipes[trial].Queue, bakeoff.QueueDefault)
 }
 
 // ended takes in the result of a task.
@@ -163,12 +160,39 @@ func moved(r bakeoff.Run) bakeoff.Run {
 
 // cancelled ends every trial that has not ended, and the run with it.
 func cancelled(r bakeoff.Run, why string) bakeoff.Run {
+	reason := string(bakeoff.FailedCancelled) + ": " + why
+	r = endTrials(r, bakeoff.FailedCancelled, reason)
+	return decide(r, failed(r, reason))
+}
+
+// late is what the passing of the deadline does. While rows are frozen, nothing can be decided any
+// more; while trials are built, those that have not ended end now and the judge, who knows how many
+// at_least asks for, decides about the others; an evaluation that is under way is soon done and
+// goes on. A decision that is being carried out is no longer late.
+func late(r bakeoff.Run) bakeoff.Run {
+	passed := "deadline passed at " + r.Deadline.UTC().Format(time.RFC3339)
+	switch r.Phase {
+	case bakeoff.PhaseSnapshot:
+		r.Late = true
+		r = endTrials(r, bakeoff.FailedDeadline, passed)
+		return decide(r, failed(r, "no snapshot: "+passed))
+	case bakeoff.PhaseBuild:
+		r.Late = true
+		return queueTrials(endTrials(r, bakeoff.FailedDeadline, passed))
+	case bakeoff.PhaseEvaluate:
+		r.Late = true
+	}
+	return r
+}
+
+// endTrials ends every trial that has not ended.
+func endTrials(r bakeoff.Run, class bakeoff.FailureClass, reason string) bakeoff.Run {
 	for i, t := range r.Trials {
 		if t.State == bakeoff.TrialWaiting || t.State == bakeoff.TrialQueued {
-			r.Trials[i].State, r.Trials[i].Class, r.Trials[i].Reason = bakeoff.TrialFailed, bakeoff.FailedCancelled, "cancelled: "+why
+			r.Trials[i].State, r.Trials[i].Class, r.Trials[i].Reason = bakeoff.TrialFailed, class, reason
 		}
 	}
-	return decide(r, failed(r, "cancelled: "+why))
+	return r
 }
 
 func decide(r bakeoff.Run, d bakeoff.Decision) bakeoff.Run {
