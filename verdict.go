@@ -209,6 +209,7 @@ type HookOutcome struct {
 	Detail     string    `json:"detail,omitempty"`
 	Attempts   int       `json:"attempts"`
 	Time       time.Time `json:"time"`
+	Next       time.Time `json:"next,omitzero"` // DeliveryRetrying: when it is tried again
 }
 
 // Delivery records what became of one notification at one receiver.
