@@ -23,8 +23,8 @@ var layers = map[string]struct {
 	nats     bool
 }{
 	"words":  {packages: []string{"."}},
-	"leaves": {packages: []string{"spec", "dataset", "learn", "learn/linear", "learn/tree", "metric", "plain", "score", "proc"}, imports: []string{"words"}, within: true},
-	"steps":  {packages: []string{"dispatch", "worker", "build", "judge", "registry", "notify", "predict"}, imports: []string{"words", "leaves"}},
+	"leaves": {packages: []string{"spec", "dataset", "learn", "learn/linear", "learn/tree", "metric", "outbound", "plain", "score", "proc"}, imports: []string{"words"}, within: true},
+	"steps":  {packages: []string{"dispatch", "worker", "build", "judge", "registry", "deploy", "notify", "predict"}, imports: []string{"words", "leaves"}},
 	"ground": {packages: []string{"store", "natsd"}, imports: []string{"words"}, nats: true},
 	"app":    {packages: []string{"app"}, imports: []string{"words", "leaves", "steps", "ground"}},
 	"files":  {packages: []string{"examples"}},
