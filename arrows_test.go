@@ -26,9 +26,12 @@ var layers = map[string]struct {
 	"leaves": {packages: []string{"spec", "dataset", "learn", "learn/linear", "learn/tree", "metric", "outbound", "plain", "score", "proc"}, imports: []string{"words"}, within: true},
 	"steps":  {packages: []string{"dispatch", "worker", "build", "judge", "registry", "deploy", "notify", "predict"}, imports: []string{"words", "leaves"}},
 	"ground": {packages: []string{"store", "natsd"}, imports: []string{"words"}, nats: true},
-	"app":    {packages: []string{"app"}, imports: []string{"words", "leaves", "steps", "ground"}},
+	"client": {packages: []string{"client"}, imports: []string{"words"}},
+	"access": {packages: []string{"access"}, imports: []string{"words"}},
+	"faces":  {packages: []string{"api", "inference", "monitor"}, imports: []string{"words", "leaves", "client", "access"}},
+	"app":    {packages: []string{"app"}, imports: []string{"words", "leaves", "steps", "ground", "client", "access", "faces"}},
 	"files":  {packages: []string{"examples"}},
-	"cli":    {packages: []string{"cli"}, imports: []string{"words", "leaves", "steps", "app", "files"}},
+	"cli":    {packages: []string{"cli"}, imports: []string{"words", "leaves", "steps", "client", "app", "files"}},
 	"main":   {packages: []string{"cmd/bakeoff"}, imports: []string{"cli"}},
 }
 

@@ -1,0 +1,34 @@
+package client
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/bakeoffhq/bakeoff"
+)
+
+// Models returns what is decided about every model, by name.
+func (c *Client) Models(ctx context.Context) ([]bakeoff.Model, error) {
+	return ask[[]bakeoff.Model](ctx, c, http.MethodGet, "/models", nil)
+}
+
+// Model returns a model and its versions.
+func (c *Client) Model(ctx context.Context, name string) (ModelVersions, error) {
+	return ask[ModelVersions](ctx, c, http.MethodGet, path("models", name), nil)
+}
+
+// Promote makes a version the champion after it has given its golden answers, and lifts a hold.
+func (c *Client) Promote(ctx context.Context, model string, p Promotion) (bakeoff.Model, error) {
+	return ask[bakeoff.Model](ctx, c, http.MethodPost, path("models", model, "promote"), p)
+}
+
+// Rollback makes an earlier version the champion again after it has given its golden answers, and
+// holds it unless NoHold is set.
+func (c *Client) Rollback(ctx context.Context, model string, r Rollback) (bakeoff.Model, error) {
+	return ask[bakeoff.Model](ctx, c, http.MethodPost, path("models", model, "rollback"), r)
+}
+
+// Serving returns where each model's champion answers, by model.
+func (c *Client) Serving(ctx context.Context) ([]Live, error) {
+	return ask[[]Live](ctx, c, http.MethodGet, "/serving", nil)
+}

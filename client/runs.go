@@ -1,0 +1,54 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/bakeoffhq/bakeoff"
+)
+
+// Run returns a run's report, of an open run as far as it has come.
+func (c *Client) Run(ctx context.Context, id string) (RunReport, error) {
+	return ask[RunReport](ctx, c, http.MethodGet, path("runs", id), nil)
+}
+
+// Runs returns runs of all pipelines, the newest first.
+func (c *Client) Runs(ctx context.Context, q RunQuery) ([]RunReport, error) {
+	query := url.Values{}
+	if q.Open {
+		query.Set("open", "true")
+	}
+	if q.Limit != 0 {
+		query.Set("limit", strconv.Itoa(q.Limit))
+	}
+	return ask[[]RunReport](ctx, c, http.MethodGet, "/runs?"+query.Encode(), nil)
+}
+
+// Cancel ends a run that has not come to its promotion. Its verdict follows, and can be watched.
+func (c *Client) Cancel(ctx context.Context, id, why string) error {
+	return c.do(ctx, http.MethodPost, path("runs", id, "cancel"), Reason{Why: why})
+}
+
+// Retry starts a run that builds an ended run's failed trials again, on the same snapshot and with the
+// same seed, and returns its ID. As with StartRun, the same RunRequest.Run starts one run.
+func (c *Client) Retry(ctx context.Context, id string, r RunRequest) (run string, err error) {
+	if r.Run == "" {
+		r.Run = bakeoff.NewRunID(pipelineOf(id), time.Now())
+	}
+	started, err := ask[RunStarted](ctx, c, http.MethodPost, path("runs", id, "retry"), r)
+	return started.Run, err
+}
+
+var runForm = regexp.MustCompile(`^(.+)-\d{8}T\d{6,9}Z(-[0-9a-z]{4})?$`)
+
+// pipelineOf returns the name that a run's ID begins with; an ID of no known form is a node's to refuse.
+func pipelineOf(run string) string {
+	if m := runForm.FindStringSubmatch(run); m != nil {
+		return m[1]
+	}
+	return run
+}
