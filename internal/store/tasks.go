@@ -196,7 +196,9 @@ func (l *Lease) Done(ctx context.Context) error {
 func (l *Lease) Release(delay time.Duration) error { return l.msg.NakWithDelay(delay) }
 
 // BeginAttempt counts and records an attempt at a task before the work starts, so that a task
-// which kills its workers is counted too. The token it returns must be shown by EndAttempt.
+// which kills its workers is counted too. The token it returns must be shown by what ends the
+// attempt. Whether the pause after a failure is over is not looked at: the queue keeps the task back
+// for so long, and a worker's clock may be wrong.
 func (s *Store) BeginAttempt(ctx context.Context, t bakeoff.Task, worker string, now time.Time) (bakeoff.Attempt, uint64, error) {
 	key := taskKey(t) + ".attempt"
 	var last bakeoff.Attempt
@@ -204,16 +206,26 @@ func (s *Store) BeginAttempt(ctx context.Context, t bakeoff.Task, worker string,
 	if err != nil && bakeoff.CodeOf(err) != bakeoff.CodeNotFound {
 		return bakeoff.Attempt{}, 0, err
 	}
-	a := bakeoff.Attempt{Task: t, Number: last.Number + 1, Worker: worker, Started: now}
+	a := bakeoff.Attempt{Task: t, Number: last.Number + 1, Worker: worker, Started: now, Failures: last.Failures, Log: last.Log}
+	if last.Number > 0 && last.Next.IsZero() {
+		a.Lost = last.Worker
+	}
 	revision, err = s.put(ctx, s.trials, key, a, revision)
 	return a, revision, err
+}
+
+// PostponeAttempt records an attempt that failed and is tried again at its Next. It has code
+// Conflict if a later attempt has begun.
+func (s *Store) PostponeAttempt(ctx context.Context, a bakeoff.Attempt, token uint64) error {
+	_, err := s.put(ctx, s.trials, taskKey(a.Task)+".attempt", a, token)
+	return err
 }
 
 // ReturnAttempt takes an attempt back that was stopped in good order: it does not count.
 func (s *Store) ReturnAttempt(ctx context.Context, a bakeoff.Attempt, token uint64) error {
 	a.Number--
-	_, err := s.put(ctx, s.trials, taskKey(a.Task)+".attempt", a, token)
-	return err
+	a.Next = a.Started // at once
+	return s.PostponeAttempt(ctx, a, token)
 }
 
 // EndAttempt records a task's result. It has code Conflict if a later attempt has begun or a

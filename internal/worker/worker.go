@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,15 +24,12 @@ const (
 	// extendEvery is how often a lease is extended; it ends 15 s after the last time.
 	extendEvery = 3 * time.Second
 
-	// giveUpAfter is how long extending may fail before the work is stopped, so that it ends before
-	// another worker may begin.
+	// giveUpAfter is how long extending may fail before the work is stopped, at once, so that it has
+	// ended before another worker may begin.
 	giveUpAfter = 12 * time.Second
 
-	// maxAttempts bounds how often a task may lose its worker, or fail for a fault of ours.
-	maxAttempts = 3
-
-	// retryDelay is the pause after such a failure.
-	retryDelay = 2 * time.Second
+	// conflictDelay is the pause after another worker was faster.
+	conflictDelay = 2 * time.Second
 
 	// endTimeout bounds how long a result is recorded for once its work is done.
 	endTimeout = 30 * time.Second
@@ -50,7 +48,9 @@ type Store interface {
 	BeginAttempt(ctx context.Context, t bakeoff.Task, worker string, now time.Time) (bakeoff.Attempt, uint64, error)
 	EndAttempt(ctx context.Context, r bakeoff.Result, token uint64) error
 	ReturnAttempt(ctx context.Context, a bakeoff.Attempt, token uint64) error
+	PostponeAttempt(ctx context.Context, a bakeoff.Attempt, token uint64) error
 	HasResult(ctx context.Context, t bakeoff.Task) (bool, error)
+	PublishEvent(ctx context.Context, e bakeoff.Event) error
 }
 
 // Handler does the work of an attempt. What is wrong with the user's data or trainer is a result;
@@ -104,7 +104,7 @@ func (w *Worker) slot(ctx context.Context) error {
 
 // work sees a leased task to its end.
 func (w *Worker) work(ctx context.Context, task bakeoff.Task, lease Lease) error {
-	wanted, err := w.wanted(ctx, task)
+	run, wanted, err := w.wanted(ctx, task)
 	if err != nil {
 		return err
 	}
@@ -113,10 +113,13 @@ func (w *Worker) work(ctx context.Context, task bakeoff.Task, lease Lease) error
 	}
 	attempt, token, err := w.store.BeginAttempt(ctx, task, w.Name, time.Now().UTC())
 	if bakeoff.CodeOf(err) == bakeoff.CodeConflict {
-		return lease.Release(retryDelay) // somebody else has just begun
+		return lease.Release(conflictDelay) // somebody else has just begun
 	}
 	if err != nil {
 		return err
+	}
+	if attempt.Lost != "" {
+		w.tell(ctx, attempt, fmt.Sprintf("%s: %s has not been heard of; attempt %d begins", bakeoff.FailedWorkerLost, attempt.Lost, attempt.Number))
 	}
 	result, err := w.attempt(ctx, attempt, lease)
 	switch {
@@ -124,15 +127,13 @@ func (w *Worker) work(ctx context.Context, task bakeoff.Task, lease Lease) error
 		return w.giveBack(ctx, attempt, token, lease)
 	case errors.Is(err, errCancelled):
 		return lease.Done(ctx)
-	case errors.Is(err, errLeaseLost):
+	case errors.Is(err, bakeoff.ErrLeaseLost):
 		return nil // the task is another worker's by now
+	case err != nil:
+		return w.fault(ctx, attempt, err, token, lease)
 	}
-	if err != nil && attempt.Number < maxAttempts {
-		w.log.Warn("attempt failed", "run", task.Run, "kind", task.Kind, "candidate", task.Candidate, "attempt", attempt.Number, "error", err)
-		return lease.Release(retryDelay)
-	}
-	if err != nil {
-		result = failure(attempt, bakeoff.FailedInternal, fmt.Sprintf("after %d attempts: %v", attempt.Number, err))
+	if r := retryOf(run, task); again(r, attempt, result) {
+		return w.retry(ctx, attempt, r, *result.Trial, token, lease)
 	}
 	return w.end(ctx, result, token, lease)
 }
@@ -147,23 +148,36 @@ func (w *Worker) giveBack(ctx context.Context, a bakeoff.Attempt, token uint64, 
 	return lease.Release(0)
 }
 
-// wanted reports whether the task still has to be done.
-func (w *Worker) wanted(ctx context.Context, task bakeoff.Task) (bool, error) {
+// wanted returns the task's run and whether the task still has to be done.
+func (w *Worker) wanted(ctx context.Context, task bakeoff.Task) (bakeoff.Run, bool, error) {
 	run, _, err := w.store.Run(ctx, task.Run)
-	if err != nil {
-		return false, err
-	}
-	if run.Phase == bakeoff.PhasePromote || run.Phase == bakeoff.PhaseEnded {
-		return false, nil // cancelled
+	if err != nil || !wants(run, task) {
+		return run, false, err
 	}
 	done, err := w.store.HasResult(ctx, task)
-	return !done, err
+	return run, !done, err
+}
+
+// wants reports whether a run, as it stands, waits for a task. A run that was cancelled, or a trial
+// that the deadline ended, no longer does.
+func wants(r bakeoff.Run, task bakeoff.Task) bool {
+	switch task.Kind {
+	case bakeoff.TaskSnapshot:
+		return r.Phase == bakeoff.PhaseSnapshot
+	case bakeoff.TaskBuild:
+		return r.Phase == bakeoff.PhaseBuild && slices.ContainsFunc(r.Trials, func(t bakeoff.Trial) bool {
+			return t.Candidate == task.Candidate && t.State == bakeoff.TrialQueued
+		})
+	case bakeoff.TaskEvaluate:
+		return r.Phase == bakeoff.PhaseEvaluate && r.Round == task.Round
+	}
+	return r.Phase != bakeoff.PhaseEnded
 }
 
 // attempt does the work while the lease is extended beside it.
 func (w *Worker) attempt(ctx context.Context, a bakeoff.Attempt, lease Lease) (bakeoff.Result, error) {
-	if a.Number > maxAttempts {
-		return failure(a, bakeoff.FailedWorkerLost, fmt.Sprintf("the process that worked on it ended %d times", maxAttempts)), nil
+	if spent(a) > maxLost {
+		return failure(a, bakeoff.FailedWorkerLost, fmt.Sprintf("the process that worked on it ended %d times", maxLost)), nil
 	}
 	handler, ok := w.Handlers[a.Task.Kind]
 	if !ok {
@@ -180,13 +194,13 @@ func (w *Worker) attempt(ctx context.Context, a bakeoff.Attempt, lease Lease) (b
 	cancel(nil)
 	beat.Wait()
 	result.Task, result.Attempt = a.Task, a.Number
+	if result.Trial != nil {
+		result.Trial.Worker = a.Worker
+	}
 	return result, err
 }
 
-var (
-	errLeaseLost = errors.New("the lease could not be extended")
-	errCancelled = errors.New("the run was cancelled")
-)
+var errCancelled = errors.New("the run was cancelled")
 
 // heed stops the work when its run no longer wants it.
 func (w *Worker) heed(ctx context.Context, task bakeoff.Task, stop context.CancelCauseFunc) {
@@ -197,7 +211,7 @@ func (w *Worker) heed(ctx context.Context, task bakeoff.Task, stop context.Cance
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if wanted, err := w.wanted(ctx, task); err == nil && !wanted {
+			if _, wanted, err := w.wanted(ctx, task); err == nil && !wanted {
 				stop(errCancelled)
 				return
 			}
@@ -205,21 +219,19 @@ func (w *Worker) heed(ctx context.Context, task bakeoff.Task, stop context.Cance
 	}
 }
 
-// keep extends the lease until ctx ends, and stops the work if that fails for too long.
+// keep extends the lease until ctx ends, and stops the work if that fails, or hangs, for too long.
 func keep(ctx context.Context, lease Lease, stop context.CancelCauseFunc) {
+	lost := time.AfterFunc(giveUpAfter, func() { stop(bakeoff.ErrLeaseLost) })
+	defer lost.Stop()
 	tick := time.NewTicker(extendEvery)
 	defer tick.Stop()
-	last := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if err := lease.Extend(); err == nil {
-				last = time.Now()
-			} else if time.Since(last) > giveUpAfter {
-				stop(fmt.Errorf("%w: %w", errLeaseLost, err))
-				return
+			if lease.Extend() == nil {
+				lost.Reset(giveUpAfter)
 			}
 		}
 	}
@@ -242,18 +254,4 @@ func (w *Worker) end(ctx context.Context, r bakeoff.Result, token uint64, lease 
 		return err
 	}
 	return lease.Done(ctx)
-}
-
-// failure is the result of a task that cannot be worked on.
-func failure(a bakeoff.Attempt, class bakeoff.FailureClass, reason string) bakeoff.Result {
-	reason = string(class) + ": " + reason
-	r := bakeoff.Result{Task: a.Task, Attempt: a.Number, Failure: reason}
-	if a.Task.Kind == bakeoff.TaskBuild {
-		r.Failure = ""
-		r.Trial = &bakeoff.Trial{
-			Candidate: a.Task.Candidate, State: bakeoff.TrialFailed, Class: class, Reason: reason,
-			Attempt: a.Number, Started: a.Started,
-		}
-	}
-	return r
 }

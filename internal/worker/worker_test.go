@@ -33,6 +33,10 @@ func open(t *testing.T, phase bakeoff.Phase, candidates ...string) fixture {
 	t.Helper()
 	s, _ := storetest.Open(t)
 	run := bakeoff.Run{ID: "churn-a", Pipeline: "churn", Phase: phase}
+	for _, c := range candidates {
+		run.Recipes = append(run.Recipes, bakeoff.Candidate{Name: c, Retry: bakeoff.Retry{Attempts: 3, Backoff: 20 * time.Millisecond}})
+		run.Trials = append(run.Trials, bakeoff.Trial{Candidate: c, State: bakeoff.TrialQueued})
+	}
 	if err := s.CreateRun(t.Context(), run); err != nil {
 		t.Fatal(err)
 	}
@@ -123,6 +127,7 @@ func built(a bakeoff.Attempt) bakeoff.Result {
 var fixedTime = time.Date(2026, 11, 23, 5, 0, 0, 0, time.UTC)
 
 func TestSlotsWorkInParallelAndEachTaskOnce(t *testing.T) {
+	t.Parallel()
 	f := open(t, bakeoff.PhaseBuild, "a", "b", "c")
 	var together sync.WaitGroup
 	together.Add(3)
@@ -141,6 +146,7 @@ func TestSlotsWorkInParallelAndEachTaskOnce(t *testing.T) {
 }
 
 func TestAFaultOfOursIsTriedAgainAndThenSaid(t *testing.T) {
+	t.Parallel()
 	f := open(t, bakeoff.PhaseBuild, "a")
 	var starts atomic.Int32
 	stop := f.start(1, func(context.Context, bakeoff.Attempt) (bakeoff.Result, error) {
@@ -158,6 +164,7 @@ func TestAFaultOfOursIsTriedAgainAndThenSaid(t *testing.T) {
 }
 
 func TestStoppingGivesTheTaskBack(t *testing.T) {
+	t.Parallel()
 	f := open(t, bakeoff.PhaseBuild, "a")
 	begun := make(chan struct{})
 	stop := f.start(1, func(ctx context.Context, _ bakeoff.Attempt) (bakeoff.Result, error) {
@@ -176,6 +183,7 @@ func TestStoppingGivesTheTaskBack(t *testing.T) {
 }
 
 func TestCancellingARunStopsItsBuild(t *testing.T) {
+	t.Parallel()
 	f := open(t, bakeoff.PhaseBuild, "a")
 	begun, ended := make(chan struct{}), make(chan error, 1)
 	stop := f.start(1, func(ctx context.Context, _ bakeoff.Attempt) (bakeoff.Result, error) {
@@ -200,6 +208,7 @@ func TestCancellingARunStopsItsBuild(t *testing.T) {
 }
 
 func TestATaskThatKillsItsWorkersIsGivenUp(t *testing.T) {
+	t.Parallel()
 	f := open(t, bakeoff.PhaseBuild, "a")
 	for range 3 { // as three processes that ended in the middle of it have left it
 		if _, _, err := f.store.BeginAttempt(t.Context(), build("a"), "dead", fixedTime); err != nil {
@@ -218,8 +227,11 @@ func TestATaskThatKillsItsWorkersIsGivenUp(t *testing.T) {
 }
 
 func TestTheTaskOfACancelledRunIsDropped(t *testing.T) {
+	t.Parallel()
 	f := open(t, bakeoff.PhaseEnded, "a")
-	if err := f.store.CreateRun(t.Context(), bakeoff.Run{ID: "churn-b", Pipeline: "churn", Phase: bakeoff.PhaseBuild}); err != nil {
+	if err := f.store.CreateRun(t.Context(), bakeoff.Run{
+		ID: "churn-b", Pipeline: "churn", Phase: bakeoff.PhaseBuild, Trials: []bakeoff.Trial{{Candidate: "b", State: bakeoff.TrialQueued}},
+	}); err != nil {
 		t.Fatal(err)
 	}
 	other := build("b")
