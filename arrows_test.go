@@ -23,11 +23,11 @@ var layers = map[string]struct {
 	nats     bool
 }{
 	"words":  {packages: []string{"."}},
-	"leaves": {packages: []string{"spec", "dataset", "learn", "learn/linear", "learn/tree", "metric", "outbound", "plain", "score", "proc"}, imports: []string{"words"}, within: true},
+	"leaves": {packages: []string{"spec", "cron", "dataset", "learn", "learn/linear", "learn/tree", "metric", "outbound", "plain", "score", "proc"}, imports: []string{"words"}, within: true},
 	"steps":  {packages: []string{"dispatch", "worker", "build", "judge", "registry", "deploy", "notify", "predict"}, imports: []string{"words", "leaves"}},
 	"ground": {packages: []string{"store", "natsd"}, imports: []string{"words"}, nats: true},
 	"client": {packages: []string{"client"}, imports: []string{"words"}},
-	"access": {packages: []string{"access"}, imports: []string{"words"}},
+	"access": {packages: []string{"access"}, imports: []string{"words", "leaves", "client"}},
 	"faces":  {packages: []string{"api", "inference", "monitor"}, imports: []string{"words", "leaves", "client", "access"}},
 	"app":    {packages: []string{"app"}, imports: []string{"words", "leaves", "steps", "ground", "client", "access", "faces"}},
 	"files":  {packages: []string{"examples"}},
