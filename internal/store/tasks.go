@@ -47,13 +47,15 @@ func taskKey(t bakeoff.Task) string {
 	return fmt.Sprintf("%s.%s.%s", t.Run, t.Kind, what)
 }
 
+func taskSubject(t bakeoff.Task) string { return "task." + t.Queue + "." + taskKey(t) }
+
 // PublishTask puts a task on its queue. A task that is there already stays there once.
 func (s *Store) PublishTask(ctx context.Context, t bakeoff.Task) error {
 	b, err := json.Marshal(t)
 	if err != nil {
 		return fmt.Errorf("publish task %s: %w", taskKey(t), err)
 	}
-	_, err = s.js.Publish(ctx, "task."+t.Queue+"."+taskKey(t), b)
+	_, err = s.js.Publish(ctx, taskSubject(t), b)
 	if err != nil && !strings.Contains(err.Error(), errMaxMessagesPerSubject) {
 		return fmt.Errorf("publish task %s: %w", taskKey(t), unavailable(err))
 	}
@@ -76,17 +78,6 @@ func (s *Store) Queue(ctx context.Context, name string) (*Queue, error) {
 		return nil, fmt.Errorf("open queue %s: %w", name, unavailable(err))
 	}
 	return &Queue{store: s, consumer: c}, nil
-}
-
-// TakeOver has tasks that are being worked on handed out again at once, instead of when their
-// leases end: for a process that has just taken the whole store, and so knows that their workers
-// are gone.
-func (q *Queue) TakeOver(ctx context.Context) error {
-	name := q.consumer.CachedInfo().Name
-	if _, err := q.store.js.ResetConsumer(ctx, "tasks", name); err != nil {
-		return fmt.Errorf("take over queue %s: %w", name, unavailable(err))
-	}
-	return nil
 }
 
 // Lease waits for a task and takes it. It returns the context's error when ctx ends. Only one task
@@ -115,11 +106,11 @@ func (q *Queue) Lease(ctx context.Context) (*Lease, error) {
 		if err := inbox.Unsubscribe(); err != nil {
 			return nil, fmt.Errorf("take a task: %w", err)
 		}
-		l := &Lease{msg: msg}
-		if err := json.Unmarshal(msg.Data, &l.Task); err != nil {
+		var task bakeoff.Task
+		if err := json.Unmarshal(msg.Data, &task); err != nil {
 			return nil, errors.Join(fmt.Errorf("take a task: %w", err), msg.Term())
 		}
-		return l, nil
+		return &Lease{Task: task, id: msg.Reply, nc: nc}, nil
 	}
 }
 
@@ -174,26 +165,6 @@ func (q *Queue) letGo(inbox *nats.Subscription, answers <-chan *nats.Msg) error 
 		}
 	}
 }
-
-// Lease is a task that one worker holds for as long as it keeps extending it.
-type Lease struct {
-	Task bakeoff.Task
-	msg  *nats.Msg
-}
-
-// Extend tells that the work goes on. Without it the task is given to another worker after 15 s.
-func (l *Lease) Extend() error { return l.msg.InProgress() }
-
-// Done takes the task off its queue, and returns when that is stored.
-func (l *Lease) Done(ctx context.Context) error {
-	if err := l.msg.AckSync(nats.Context(ctx)); err != nil {
-		return fmt.Errorf("end task %s: %w", taskKey(l.Task), unavailable(err))
-	}
-	return nil
-}
-
-// Release gives the task back, to be handed out again after the delay.
-func (l *Lease) Release(delay time.Duration) error { return l.msg.NakWithDelay(delay) }
 
 // BeginAttempt counts and records an attempt at a task before the work starts, so that a task
 // which kills its workers is counted too. The token it returns must be shown by what ends the
