@@ -24,8 +24,8 @@ var layers = map[string]struct {
 }{
 	"words":  {packages: []string{"."}},
 	"leaves": {packages: []string{"spec", "cron", "dataset", "learn", "learn/linear", "learn/tree", "metric", "outbound", "plain", "score", "proc"}, imports: []string{"words"}, within: true},
-	"steps":  {packages: []string{"dispatch", "worker", "build", "judge", "registry", "deploy", "notify", "predict"}, imports: []string{"words", "leaves"}},
-	"ground": {packages: []string{"store", "natsd"}, imports: []string{"words"}, nats: true},
+	"steps":  {packages: []string{"dispatch", "worker", "build", "judge", "registry", "deploy", "notify", "predict", "roster"}, imports: []string{"words", "leaves"}},
+	"ground": {packages: []string{"store", "natsd", "join"}, imports: []string{"words"}, within: true, nats: true},
 	"client": {packages: []string{"client"}, imports: []string{"words"}},
 	"access": {packages: []string{"access"}, imports: []string{"words", "leaves", "client"}},
 	"faces":  {packages: []string{"api", "inference", "monitor"}, imports: []string{"words", "leaves", "client", "access"}},
