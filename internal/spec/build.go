@@ -18,7 +18,13 @@ func (p place) child(key string) place { return append(slices.Clip(p), key) }
 // literal reports whether a dollar sign stands for itself here: in the arguments of a command,
 // which has an environment of its own.
 func (p place) literal() bool {
-	return len(p) > 2 && p[0] == "candidates" && p[1] == "[]" && (p[2] == "build" || p[2] == "predict")
+	switch {
+	case len(p) > 2 && p[0] == "candidates" && p[1] == "[]":
+		return p[2] == "build" || p[2] == "predict"
+	case len(p) > 3 && p[0] == "deploy" && p[1] == "hooks" && p[2] == "[]":
+		return p[3] == "command"
+	}
+	return false
 }
 
 // treeBuilder turns YAML nodes into nodes of ours.
@@ -104,6 +110,7 @@ func (b *treeBuilder) scalar(y *yaml.Node, n *node, p place) {
 			tag = plainTag(n.text)
 		}
 	}
+	n.raw = n.text
 	switch tag {
 	case "!!null":
 		n.kind = kindNull

@@ -3,8 +3,6 @@ package spec
 import (
 	"encoding/json"
 	"errors"
-	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -42,7 +40,13 @@ func (d *decoder) candidate(n *node) bakeoff.Candidate {
 		Build:   d.argv(n.get("build")),
 		Predict: d.argv(n.get("predict")),
 	}
-	c.Limits.Time = d.duration(n.get("limits").get("time"))
+	limits := n.get("limits")
+	c.Limits = bakeoff.Limits{
+		Time:   d.duration(limits.get("time"), "time limit", "leave it out for no limit"),
+		Memory: d.memory(limits.get("memory")),
+	}
+	c.Queue = d.queue(n.get("queue"))
+	c.Retry = d.retry(n.get("retry"))
 	switch c.Trainer {
 	case "":
 	case bakeoff.TrainerCommand:
@@ -51,6 +55,53 @@ func (d *decoder) candidate(n *node) bakeoff.Candidate {
 		d.learner(n, c)
 	}
 	return c
+}
+
+// queue reads the name of the queue whose workers build a candidate.
+func (d *decoder) queue(n *node) string {
+	name := d.name(n)
+	if name == bakeoff.QueueJudge {
+		d.node(n, "it is for those who may see the holdout; name the queue otherwise", "the queue %q is reserved", name)
+	}
+	return name
+}
+
+const (
+	maxAttempts    = 20
+	maxBackoff     = time.Hour // doubled nineteen times it is still a time.Duration
+	defaultBackoff = 30 * time.Second
+)
+
+// retry reads how often a trainer's own failure is tried again.
+func (d *decoder) retry(n *node) bakeoff.Retry {
+	r := bakeoff.Retry{Attempts: int(d.whole(n.get("attempts"), 1, maxAttempts))}
+	if r.Attempts > 1 {
+		r.Backoff = defaultBackoff
+	}
+	backoff, ok := n.entry("backoff")
+	if !ok {
+		return r
+	}
+	if n.get("attempts") == nil {
+		d.node(backoff.key, "add attempts: 3", "there is nothing to wait for: without `attempts` a failure is not tried again")
+	}
+	r.Backoff = d.backoff(backoff.value)
+	return r
+}
+
+// backoff reads a duration that may be zero.
+func (d *decoder) backoff(n *node) time.Duration {
+	if n.bad {
+		return 0
+	}
+	v, ok := parseDuration(n.text)
+	switch {
+	case !ok:
+		d.node(n, "", "%s is not %s", n.shown(), durationForm)
+	case v < 0 || v > maxBackoff:
+		d.node(n, "it is doubled before each later attempt", "the backoff %s is not from 0s to 1h", n.shown())
+	}
+	return v
 }
 
 // command checks what a candidate of the trainer "command" needs.
@@ -174,63 +225,4 @@ func (d *decoder) argv(n *node) []string {
 		d.node(n.items[0], "", "the program's name is empty")
 	}
 	return argv
-}
-
-func (d *decoder) duration(n *node) time.Duration {
-	if n == nil || n.bad {
-		return 0
-	}
-	v, err := time.ParseDuration(n.text)
-	switch {
-	case err != nil:
-		d.node(n, "", "%s is not %s", n.shown(), durationForm)
-	case v <= 0:
-		d.node(n, "leave it out for no limit", "the time limit %s is not positive", n.shown())
-	}
-	return v
-}
-
-func (d *decoder) receiver(n *node) bakeoff.Receiver {
-	r := bakeoff.Receiver{Slack: n.get("slack").str(), AllowPrivate: n.get("allow_private").truth()}
-	if slack := n.get("slack"); slack != nil && !slack.bad {
-		if message, hint := checkWebhook(slack.text, r.AllowPrivate); message != "" {
-			d.node(slack, hint, "%s", message)
-		}
-	}
-	return r
-}
-
-// truth returns the value of a boolean; false for everything else.
-func (n *node) truth() bool { return n != nil && !n.bad && n.kind == kindBoolean && n.text == "true" }
-
-// checkWebhook says what is wrong with the URL of a webhook, without a word of the URL itself:
-// whoever knows it can write to the channel. The address that a name resolves to is checked by
-// whoever connects.
-func checkWebhook(text string, allowPrivate bool) (message, hint string) {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "":
-		return "this is not the URL of a webhook", "it looks like https://hooks.slack.com/services/..."
-	case allowPrivate:
-		return "", ""
-	case private(u.Hostname()):
-		return "the URL leads to a loopback or private address", "write allow_private: true beside it if that is meant"
-	case u.Scheme == "http":
-		return "the URL is not encrypted", "use https, or write allow_private: true beside it"
-	}
-	return "", ""
-}
-
-// private reports whether a host is this machine or an address that the internet does not route.
-func private(host string) bool {
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	a, err := netip.ParseAddr(host)
-	if err != nil {
-		return false
-	}
-	a = a.Unmap()
-	return a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast() || a.IsUnspecified() || a.IsMulticast()
 }

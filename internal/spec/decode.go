@@ -21,14 +21,18 @@ type decoder struct {
 
 func (d *decoder) pipeline(root *node) *bakeoff.Pipeline {
 	p := &bakeoff.Pipeline{Name: d.name(root.get("name")), Dir: d.dir}
+	p.Schedule = d.schedule(root.get("schedule"))
 	p.Data = d.data(root.get("data"))
 	d.task = p.Data.Task
 	candidates := root.get("candidates")
 	p.Candidates = d.candidates(candidates)
-	p.Parallel = int(d.whole(root.get("parallel"), 0))
+	p.Parallel = int(d.whole(root.get("parallel"), 0, maxWhole))
 	p.AtLeast = d.atLeast(root.get("at_least"), candidates)
 	p.Judge = d.judge(root.get("judge"))
 	p.Gate = d.gate(root.get("gate"), p.Judge.Metric)
+	for _, n := range root.get("deploy").get("hooks").list() {
+		p.Deploy = append(p.Deploy, d.hook(n, p.Data.Source))
+	}
 	for _, n := range root.get("notify").list() {
 		p.Notify = append(p.Notify, d.receiver(n))
 	}
@@ -51,20 +55,22 @@ func (d *decoder) name(n *node) string {
 // filled reads a text that must not be empty.
 func (d *decoder) filled(n *node, what string) string {
 	if n != nil && !n.bad && n.kind == kindText && n.text == "" {
-		d.node(n, "", "the %s is empty", what)
+		d.empty(n, what, "")
 	}
 	return n.str()
 }
 
-// whole reads a number that is not negative and has no fraction; 0 where there is none.
-func (d *decoder) whole(n *node, least uint64) uint64 {
+// maxWhole is the largest whole number: those beyond it are not exact in every program that reads them.
+const maxWhole = 1 << 53
+
+// whole reads a number from least to most that has no fraction; 0 where there is none.
+func (d *decoder) whole(n *node, least, most uint64) uint64 {
 	if n == nil || n.bad {
 		return 0
 	}
-	const most = 1 << 53 // whole numbers beyond it are not exact in every program that reads them
 	v, err := strconv.ParseUint(n.text, 10, 64)
 	if err != nil || v < least || v > most {
-		d.node(n, "", "%s is not a whole number from %d to %d", n.shown(), least, uint64(most))
+		d.node(n, "", "%s is not a whole number from %d to %d", n.shown(), least, most)
 		return 0
 	}
 	return v
@@ -137,7 +143,7 @@ func (d *decoder) split(n *node) bakeoff.Split {
 		s.By = bakeoff.SplitBy(by.str()) // "" where it is not known
 	}
 	if seed := n.get("seed"); seed != nil {
-		s.Seed = d.whole(seed, 0)
+		s.Seed = d.whole(seed, 0, maxWhole)
 	}
 	if holdout := n.get("holdout"); holdout != nil {
 		s.Holdout = d.share(holdout)
@@ -300,7 +306,7 @@ func (d *decoder) atLeast(n, candidates *node) int {
 	if n == nil {
 		return 1
 	}
-	v := int(d.whole(n, 1))
+	v := int(d.whole(n, 1, maxWhole))
 	if count := len(candidates.list()); !n.bad && count > 0 && v > count {
 		d.node(n, "", "at_least asks for %s candidates, the file has %d", n.shown(), count)
 	}

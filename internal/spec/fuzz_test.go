@@ -110,7 +110,7 @@ func encode(t *testing.T, p *bakeoff.Pipeline) []byte {
 	optional(judge, "metric", p.Judge.Metric)
 	notify := []any{}
 	for _, r := range p.Notify {
-		notify = append(notify, map[string]any{"slack": r.Slack, "allow_private": r.AllowPrivate})
+		notify = append(notify, encodeReceiver(r))
 	}
 	file := dollars(decoded(t, map[string]any{
 		"name": p.Name, "data": data, "parallel": p.Parallel, "at_least": p.AtLeast, "judge": judge, "notify": notify,
@@ -121,6 +121,14 @@ func encode(t *testing.T, p *bakeoff.Pipeline) []byte {
 		candidates = append(candidates, encodeCandidate(t, c))
 	}
 	file["candidates"] = candidates
+	if p.Schedule != nil {
+		file["schedule"] = encodeSchedule(*p.Schedule)
+	}
+	hooks := []any{}
+	for _, h := range p.Deploy {
+		hooks = append(hooks, encodeHook(h))
+	}
+	file["deploy"] = map[string]any{"hooks": hooks}
 	return escaped(t, file)
 }
 
@@ -130,11 +138,65 @@ func encodeCandidate(t *testing.T, c bakeoff.Candidate) map[string]any {
 	if c.Params != nil {
 		m["params"] = dollars(decoded(t, c.Params))
 	}
+	limits := map[string]any{}
 	if c.Limits.Time != 0 {
-		m["limits"] = map[string]any{"time": c.Limits.Time.String()}
+		limits["time"] = c.Limits.Time.String()
+	}
+	if c.Limits.Memory != 0 {
+		limits["memory"] = fmt.Sprintf("%dB", c.Limits.Memory)
+	}
+	m["limits"] = limits
+	optional(m, "queue", c.Queue)
+	if c.Retry.Attempts != 0 {
+		m["retry"] = map[string]any{"attempts": c.Retry.Attempts, "backoff": c.Retry.Backoff.String()}
 	}
 	if c.Build != nil {
 		m["build"], m["predict"] = c.Build, c.Predict
+	}
+	return m
+}
+
+func encodeSchedule(s bakeoff.Schedule) map[string]any {
+	m := map[string]any{"missed": s.Missed, "within": s.Within.String(), "overlap": s.Overlap}
+	optional(m, "cron", s.Cron)
+	optional(m, "timezone", s.Timezone)
+	if s.Fields != nil {
+		optional(m, "minute", s.Fields.Minute)
+		optional(m, "hour", s.Fields.Hour)
+		optional(m, "day_of_week", s.Fields.DayOfWeek)
+		optional(m, "day_of_month", s.Fields.DayOfMonth)
+		optional(m, "month_of_year", s.Fields.MonthOfYear)
+	}
+	if s.Deadline != 0 {
+		m["deadline"] = s.Deadline.String()
+	}
+	return m
+}
+
+func encodeReceiver(r bakeoff.Receiver) map[string]any {
+	m := map[string]any{"allow_private": r.AllowPrivate}
+	optional(m, "slack", r.Slack)
+	optional(m, "webhook", r.Webhook)
+	optional(m, "secret", r.Secret)
+	if e := r.Email; e != nil {
+		email := map[string]any{"to": e.To, "from": e.From, "host": e.Host, "port": e.Port, "tls": e.TLS}
+		optional(email, "username", e.Username)
+		optional(email, "password", e.Password)
+		m["email"] = email
+	}
+	return m
+}
+
+func encodeHook(h bakeoff.Hook) map[string]any {
+	m := map[string]any{"time": h.Time.String()}
+	optional(m, "webhook", strings.ReplaceAll(h.Webhook, "$", "$$"))
+	optional(m, "secret", strings.ReplaceAll(h.Secret, "$", "$$"))
+	optional(m, "copy", strings.ReplaceAll(h.Copy, "$", "$$"))
+	if h.AllowPrivate {
+		m["allow_private"] = true
+	}
+	if h.Command != nil {
+		m["command"] = h.Command // where a dollar sign stands for itself
 	}
 	return m
 }

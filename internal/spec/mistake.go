@@ -66,6 +66,7 @@ type report struct {
 	file     string
 	text     []byte
 	lines    []string
+	shown    map[int][]rune // lines by number as an excerpt may show them
 	mistakes Mistakes
 }
 
@@ -106,7 +107,7 @@ func (r *report) excerpt(line, column int) string {
 	if line < 1 || line > len(r.lines) {
 		return ""
 	}
-	text := []rune(strings.ToValidUTF8(r.lines[line-1], "\uFFFD"))
+	text := r.shownLine(line)
 	at := min(max(column-1, 0), len(text))
 	from := 0
 	if at >= excerptWidth*3/4 {
@@ -115,6 +116,20 @@ func (r *report) excerpt(line, column int) string {
 	to := min(len(text), from+excerptWidth)
 	margin := strings.Repeat(" ", max(5, len(fmt.Sprint(line))))
 	return fmt.Sprintf("%*d | %s\n%s | %s^", len(margin), line, printable(text[from:to]), margin, blanks(text[from:at]))
+}
+
+// shownLine returns a line by its number, without secrets. It keeps what it returns: a hundred
+// mistakes may stand in one line of a megabyte.
+func (r *report) shownLine(line int) []rune {
+	text, ok := r.shown[line]
+	if !ok {
+		if r.shown == nil {
+			r.shown = make(map[int][]rune)
+		}
+		text = []rune(withoutSecrets(strings.ToValidUTF8(r.lines[line-1], "\uFFFD")))
+		r.shown[line] = text
+	}
+	return text
 }
 
 // printable replaces what would move the cursor or colour a terminal.

@@ -22,6 +22,7 @@ func Schema() []byte {
 	root := fileSchema()
 	candidate := root["properties"].(object)["candidates"].(object)["items"].(object)
 	candidate["allOf"] = trainerRules()
+	editorRules(root)
 	text, err := json.MarshalIndent(root, "", "  ")
 	if err != nil {
 		panic(err) // a fault in the tables below, which every test would hit
@@ -56,19 +57,24 @@ const (
 	namePattern     = `^[a-z0-9][a-z0-9_-]{0,62}$`
 	sharePattern    = `^[0-9]+(\.[0-9]+)?%?$|^\.[0-9]+%?$`
 	gainPattern     = `^any$|^[0-9.]+(e-?[0-9]+)?(%|pt)?$`
-	durationPattern = `^([0-9.]+(ns|us|µs|μs|ms|s|m|h))+$`
+	durationPattern = `^([0-9.]+(ns|us|µs|μs|ms|s|m|h|d))+$`
+	memoryPattern   = `^[0-9.]+([KMGT]i?)?B$`
 )
 
 func fileSchema() object {
 	root := mapping("A bakeoff pipeline: data, candidates, and how they are judged.", object{
 		"name":       text("Names the pipeline and the model that it promotes.", "pattern", namePattern),
+		"schedule":   scheduleSchema(),
 		"data":       dataSchema(),
 		"candidates": list("The competing recipes.", candidateSchema(), "minItems", 1),
 		"parallel":   whole("How many candidates are built at once; 0, the default, for as many as the worker has slots.", 0),
 		"at_least":   whole("How many candidates must be built for a verdict. Default 1.", 1),
 		"judge":      judgeSchema(),
 		"gate":       gateSchema(),
-		"notify":     list("Who is told how each run ended.", receiverSchema()),
+		"deploy": mapping("What is done after the model's champion has moved, for those who serve elsewhere.", object{
+			"hooks": list("Done in this order.", hookSchema()),
+		}),
+		"notify": list("Who is told how each run ended.", receiverSchema()),
 	}, "name", "data", "candidates")
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	root["title"] = "bakeoff pipeline"
@@ -101,7 +107,13 @@ func candidateSchema() object {
 		"build":   list("The command that builds, with its arguments. No variables are put in.", scalar(""), "minItems", 1),
 		"predict": list("The command that answers predictions, with its arguments. No variables are put in.", scalar(""), "minItems", 1),
 		"limits": mapping("Bounds of one attempt at building.", object{
-			"time": text("A duration such as 45m. Default: no limit.", "pattern", durationPattern),
+			"time":   duration("Default: no limit."),
+			"memory": text("A size such as 4GiB or 512MB, of the trainer and all that it starts. Default: no limit.", "pattern", memoryPattern),
+		}),
+		"queue": text("Whose workers build it. Default: default.", "pattern", namePattern),
+		"retry": mapping("How often a trainer's own failure is tried again. A lost worker is made up for in any case.", object{
+			"attempts": object{"type": "integer", "minimum": 1, "maximum": maxAttempts, "description": "In all. Default 1."},
+			"backoff":  duration("Before the second attempt, doubled before each later one. Default 30s."),
 		}),
 	}, "name", "trainer")
 }
@@ -128,11 +140,88 @@ func gateSchema() object {
 	})
 }
 
+func scheduleSchema() object {
+	fields := object{
+		"cron":     text(`Five fields (minute, hour, day of month, month, day of week), a macro such as @daily, or @every 90m. With both days given, either makes it due.`),
+		"timezone": text("An IANA name such as Asia/Seoul. Default: the machine's."),
+		"missed": choice("Of ticks that passed while nobody looked: latest (default) makes up for the newest, all for each, none for none.",
+			[]string{string(bakeoff.MissedLatest), string(bakeoff.MissedAll), string(bakeoff.MissedNone)}),
+		"within": duration("How old such a tick may be. Default 6h."),
+		"overlap": choice("Of a tick that finds the last run still open: skip (default) it, queue it, or replace the open run.",
+			[]string{string(bakeoff.OverlapSkip), string(bakeoff.OverlapQueue), string(bakeoff.OverlapReplace)}),
+		"deadline": duration("From the tick to the verdict: what is not built by then is cancelled. Default: none."),
+	}
+	for _, f := range cronFields {
+		fields[f.name] = documented(object{"type": []string{"string", "number"}}, f.doc)
+	}
+	s := mapping("When it runs by itself, under `bakeoff up`: text as for cron, or a mapping.", fields)
+	s["type"] = []string{"string", "object"}
+	return s
+}
+
 func receiverSchema() object {
-	return mapping("", object{
+	return mapping("One of slack, webhook and email.", object{
 		"slack":         text("The URL of a Slack incoming webhook. Keep it in a variable: it is a secret."),
-		"allow_private": object{"type": "boolean", "description": "The URL may be plain HTTP, or lead to a loopback or private address."},
-	}, "slack")
+		"webhook":       text("A URL that takes a notification as JSON. Keep it in a variable: it is a secret."),
+		"secret":        scalar("The key of a webhook's signature. Keep it in a variable."),
+		"email":         emailSchema(),
+		"allow_private": object{"type": "boolean", "description": "The connection may be unencrypted, or lead to a loopback or private address."},
+	})
+}
+
+func emailSchema() object {
+	return mapping("How a notification is mailed.", object{
+		"to": documented(object{"type": []string{"string", "array"}, "items": text(""), "minItems": 1},
+			"Who gets it: a list of addresses, or one text with commas between them."),
+		"from":     text("The sender's address."),
+		"host":     text("The SMTP server."),
+		"port":     documented(object{"type": []string{"integer", "string"}, "pattern": `^([0-9]+|.*\$\{.*)$`, "minimum": 1, "maximum": 65535}, "Default: 587 for starttls, 465 for implicit, 25 for none."),
+		"username": scalar("For the server; with a password."),
+		"password": scalar("Keep it in a variable: it is a secret."),
+		"tls": choice("starttls (default), implicit (default on port 465), or none, which asks for allow_private.",
+			[]string{string(bakeoff.EmailStartTLS), string(bakeoff.EmailImplicit), string(bakeoff.EmailNoTLS)}),
+	}, "to", "from", "host")
+}
+
+func hookSchema() object {
+	return mapping("One of webhook, command and copy.", object{
+		"webhook":       text("A URL that takes the deployment as JSON. Keep it in a variable: it is a secret."),
+		"secret":        scalar("The key of a webhook's signature. Keep it in a variable."),
+		"allow_private": object{"type": "boolean", "description": "A webhook's URL may be plain HTTP, or lead to a loopback or private address."},
+		"command":       list("A command with its arguments, run in the folder of this file. No variables are put in.", scalar(""), "minItems", 1),
+		"copy":          text("A folder that is replaced by the model's files at once; a relative path starts at the folder of this file."),
+		"time":          duration("How long one try may take. Default 1m, for a command 10m."),
+	})
+}
+
+// editorRules adds to the schema of a file which keys go together. Files are not checked against
+// them: of a broken rule like these, the validator only says that some alternative failed.
+func editorRules(root object) {
+	properties := root["properties"].(object)
+	properties["notify"].(object)["items"].(object)["oneOf"] = requireOne("slack", "webhook", "email")
+	hooks := properties["deploy"].(object)["properties"].(object)["hooks"].(object)
+	hooks["items"].(object)["oneOf"] = requireOne("webhook", "command", "copy")
+	schedule := properties["schedule"].(object)
+	schedule["if"] = object{"type": "object"}
+	schedule["then"] = object{"oneOf": requireOne("cron", "minute")}
+	needed := object{}
+	for _, f := range cronFields[1:] {
+		needed[f.name] = []string{"minute"}
+	}
+	schedule["dependentRequired"] = needed
+}
+
+// requireOne is what oneOf asks for where a mapping has just one of some keys.
+func requireOne(keys ...string) []any {
+	var rules []any
+	for _, key := range keys {
+		rules = append(rules, object{"required": []string{key}})
+	}
+	return rules
+}
+
+func duration(doc string) object {
+	return text("A duration such as 45m, 1h30m or 2d. "+doc, "pattern", durationPattern)
 }
 
 // trainerRules says for each trainer which other keys its candidate has.

@@ -32,7 +32,8 @@ func TestSchema(t *testing.T) {
 // the same, as far as a schema can tell.
 func TestSchemaAgreesWithParse(t *testing.T) {
 	schema := compiled(t)
-	for _, path := range []string{"testdata/good-full.yaml", "testdata/good-minimal.yaml", "testdata/good-regression.yaml", "testdata/good-by-column.yaml"} {
+	for _, path := range []string{"testdata/good-full.yaml", "testdata/good-minimal.yaml", "testdata/good-regression.yaml", "testdata/good-by-column.yaml",
+		"testdata/good-design.yaml", "testdata/good-nightly.yaml", "testdata/good-schedule-text.yaml", "testdata/good-schedule-quoted-fields.yaml"} {
 		if err := schema.Validate(instance(t, path)); err != nil {
 			t.Errorf("%s: %v", path, err)
 		}
@@ -41,6 +42,8 @@ func TestSchemaAgreesWithParse(t *testing.T) {
 		"testdata/bad-types.yaml", "testdata/bad-types-inside.yaml", "testdata/bad-unknown-keys.yaml", "testdata/bad-trainer.yaml",
 		"testdata/bad-metric.yaml", "testdata/bad-params.yaml", "testdata/bad-command.yaml", "testdata/bad-names.yaml", "testdata/bad-time.yaml",
 		"testdata/bad-confidence.yaml", "testdata/bad-gain-word.yaml", "testdata/bad-gain-negative.yaml", "testdata/bad-not-yet.yaml",
+		"testdata/bad-schedule-both.yaml", "testdata/bad-schedule-no-minute.yaml", "testdata/bad-schedule-nothing.yaml", "testdata/bad-schedule-values.yaml",
+		"testdata/bad-receivers.yaml", "testdata/bad-email.yaml", "testdata/bad-hooks.yaml", "testdata/bad-memory.yaml", "testdata/bad-candidate-words.yaml",
 	} {
 		if schema.Validate(instance(t, path)) == nil {
 			t.Errorf("%s is legal by the schema", path)

@@ -15,12 +15,11 @@ import (
 // later lists the keys that a file may have one day, by the place of their mapping. They are
 // refused, since a file whose schedule is ignored does harm, but not as if they were mistyped.
 var later = map[string][]string{
-	"":                     {"schedule", "deploy", "env"},
-	"data":                 {"format"},
-	"candidates.[]":        {"queue", "retry", "env", "format"},
-	"candidates.[].limits": {"memory"},
-	"judge":                {"slices"},
-	"gate":                 {"budgets"},
+	"":              {"env"},
+	"data":          {"format"},
+	"candidates.[]": {"env", "format"},
+	"judge":         {"slices"},
+	"gate":          {"budgets"},
 }
 
 // laterValues lists values that a file may have one day, by their key.
@@ -42,17 +41,38 @@ var forms = map[string]string{
 	"confidence": shareForm,
 	"gain":       gainForm,
 	"time":       durationForm,
+	"within":     durationForm,
+	"deadline":   durationForm,
+	"backoff":    durationForm,
+	"memory":     memoryForm,
+
+	"schedule":      scheduleForm,
+	"minute":        fieldForm,
+	"hour":          fieldForm,
+	"day_of_week":   fieldForm,
+	"day_of_month":  fieldForm,
+	"month_of_year": fieldForm,
+
+	"retry":  "a mapping such as {attempts: 3, backoff: 30s}",
+	"deploy": "a mapping such as {hooks: [...]}",
+	"email":  "a mapping such as {to: ..., from: ..., host: ...}",
+	"to":     "an address or a list of addresses",
+	"port":   "a number such as 587",
 }
 
 const (
 	shareForm    = "a share such as 20% or 0.2"
 	gainForm     = "any, or a margin such as 0.01, 0.5pt or 1%"
-	durationForm = "a duration such as 45m, 1h30m or 10s"
+	durationForm = "a duration such as 45m, 1h30m or 2d"
+	memoryForm   = "a size such as 4GiB or 512MB"
+	scheduleForm = `text such as "0 5 * * *", or a mapping`
+	fieldForm    = `a number, or text such as "*/15" or "mon-fri"`
 )
 
 // choices name the values of an enumeration, by their key.
 var choices = map[string]string{
 	"trainer": "trainer", "metric": "metric", "also": "metric", "task": "task", "by": "split", "columns": "kind",
+	"missed": "policy for missed ticks", "overlap": "policy for overlapping ticks", "tls": "way to secure a connection",
 }
 
 // checkShape records where the tree does not have the shape that the schema asks for, and marks
@@ -181,13 +201,17 @@ func (r *report) wrongType(p place, n *node, fault *kind.Type) {
 	case n.kind == kindNull:
 		r.node(n, "", "%s has no value, it must be %s", p.named(), want)
 		return
-	case p.key() == "time" && n.kind == kindNumber:
+	case want == durationForm && n.kind == kindNumber:
 		hint = "add a unit, such as 30s"
+	case want == memoryForm && n.kind == kindNumber:
+		hint = "add a unit, such as 4GiB"
+	case want == fieldForm && n.kind == kindList:
+		hint = `put commas between the values: "1,15"`
 	case len(fault.Want) == 1 && fault.Want[0] == "string" && (n.kind == kindNumber || n.kind == kindBoolean):
 		hint = "put it in double quotes: " + n.shown()
-	case slices.Contains(fault.Want, "array") && n.kind == kindMapping:
+	case len(fault.Want) == 1 && fault.Want[0] == "array" && n.kind == kindMapping:
 		hint = "begin each item with a hyphen"
-	case slices.Contains(fault.Want, "array"):
+	case len(fault.Want) == 1 && fault.Want[0] == "array":
 		hint = "put it in brackets: [...]"
 	}
 	r.node(n, hint, "%s must be %s, not %s", p.named(), want, nouns[n.kind])

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -23,6 +24,12 @@ var environment = map[string]string{
 	"METRIC": "SECRETrsme",
 	"NUMBER": "300",
 	"BROKEN": "ftp://SECRET",
+	"DIGITS": "0123",
+	"MAIL":   "a@example.com,b@example.com",
+	"CRON":   "*/5 9-17 * * mon-fri",
+
+	"CRON_JOB_TIME_HOUR":   "05",
+	"CRON_JOB_TIME_MINUTE": "08",
 }
 
 var options = spec.Options{LookupEnv: func(name string) (string, bool) {
@@ -153,11 +160,14 @@ func TestTemplate(t *testing.T) {
 	} {
 		for _, task := range []bakeoff.LearningTask{bakeoff.Binary, bakeoff.Multiclass, bakeoff.Regression} {
 			text := spec.Template(c.name, c.source, c.target, task)
-			for _, text := range []string{text, strings.Replace(text, "# gate:", "gate:", 1)} {
-				p, err := spec.Parse("f.yaml", "/d", []byte(text), spec.Options{})
+			for _, text := range []string{text, uncommented.ReplaceAllString(text, "$1")} {
+				p, err := spec.Parse("f.yaml", "/d", []byte(text), anyVariable)
 				if err != nil {
 					t.Errorf("%+v for %s: %v", c, task, err)
 					continue
+				}
+				if on := text != spec.Template(c.name, c.source, c.target, task); on != (p.Schedule != nil) || on != (len(p.Notify) == 3) {
+					t.Errorf("%+v: schedule %v and %d receivers", c, p.Schedule, len(p.Notify))
 				}
 				if p.Name != c.name || p.Data.Target != c.target || p.Data.Source != filepath.Join("/d", c.source) {
 					t.Errorf("%+v: name %q, target %q, source %q", c, p.Name, p.Data.Target, p.Data.Source)
@@ -166,6 +176,11 @@ func TestTemplate(t *testing.T) {
 		}
 	}
 }
+
+// uncommented finds the suggestions of a template that a person may put to use by deleting the mark.
+var uncommented = regexp.MustCompile(`(?m)^# ((?:schedule|gate|notify):|  - \{(?:slack|webhook|email))`)
+
+var anyVariable = spec.Options{LookupEnv: func(string) (string, bool) { return "https://example.com/x", true }}
 
 func TestTheExampleLoads(t *testing.T) {
 	p, err := spec.Load("../../examples/churn/churn.yaml", spec.Options{})

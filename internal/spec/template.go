@@ -12,6 +12,9 @@ import (
 const template = `# A bakeoff pipeline. "bakeoff check FILE" finds every mistake in it, "bakeoff run FILE" runs it.
 name: %s
 
+# When "bakeoff up" runs it by itself; without a time zone, by the machine's:
+# schedule: {cron: "0 5 * * *", timezone: Asia/Seoul}
+
 data:
   source: %s # a CSV file; a relative path starts at this file's folder
   target: %s # the column to predict
@@ -35,8 +38,11 @@ at_least: 1 # how many candidates must be built for a verdict
 
 %s
 
+# Who is told how each run ended. Variables come from the environment, or a .env file beside this file:
 # notify:
-#   - {slack: "${SLACK_WEBHOOK_URL}"} # from the environment, or a .env file beside this file
+#   - {slack: "${SLACK_WEBHOOK_URL}"}
+#   - {webhook: "${WEBHOOK_URL}", secret: "${WEBHOOK_SECRET}"}
+#   - {email: {to: [team@example.com], from: bakeoff@example.com, host: smtp.example.com}}
 `
 
 // Template returns the text of a commented pipeline file for a target of that learning task, which

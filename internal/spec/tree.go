@@ -38,6 +38,8 @@ type node struct {
 	kind         valueKind
 	// text is a scalar's value; for a number a JSON number.
 	text string
+	// raw is a scalar's text with variables put in, before YAML read a number or a word into it.
+	raw string
 	// written is a scalar as the file has it, before variables were put in: the form for messages.
 	written string
 	items   []*node
@@ -153,6 +155,8 @@ func readTree(r *report, vars *variables) *node {
 	return root
 }
 
+const beginsAlias = "a value cannot begin with '*', the mark of an alias"
+
 const emptyHint = "`bakeoff init` writes a pipeline file"
 
 // readDocument parses the YAML of the report and sees to it that there is one document.
@@ -201,6 +205,11 @@ func (r *report) syntax(err error) {
 	line, column := r.within(mark.Line, mark.Column)
 	message, hint := e.Message, ""
 	switch c := r.character(line, column); {
+	case strings.Contains(e.ContextMsg, "an alias") && r.character(e.ContextMark.Line, e.ContextMark.Column) == '*':
+		line, column = e.ContextMark.Line, e.ContextMark.Column
+		message, hint = beginsAlias, "put it in double quotes"
+	case strings.HasPrefix(message, "unknown anchor '/"): // a step, such as */15
+		message, hint = beginsAlias, "put it in double quotes"
 	case c == '\t' && strings.Contains(message, "cannot start any token"):
 		message, hint = "a tab in the indentation", "indent with spaces"
 	case strings.Contains(message, "cannot start any token"):

@@ -1,0 +1,111 @@
+package spec
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// duration reads a positive duration; the hint is for one that is not positive.
+func (d *decoder) duration(n *node, what, hint string) time.Duration {
+	if n == nil || n.bad {
+		return 0
+	}
+	v, ok := parseDuration(n.text)
+	switch {
+	case !ok:
+		d.node(n, "", "%s is not %s", n.shown(), durationForm)
+	case v <= 0:
+		d.node(n, hint, "the %s %s is not positive", what, n.shown())
+	}
+	return v
+}
+
+// parseDuration reads a duration as time.ParseDuration does, with days of 24 hours before the
+// other units: 2d, 1d12h.
+func parseDuration(text string) (time.Duration, bool) {
+	const day = 24 * time.Hour
+	number, rest, ok := strings.Cut(text, "d")
+	if !ok {
+		v, err := time.ParseDuration(text)
+		return v, err == nil
+	}
+	days, _, ok := quantity(number, "")
+	if !ok || days > float64(math.MaxInt64/2/day) || days < 0 {
+		return 0, false
+	}
+	v := time.Duration(days * float64(day))
+	if rest == "" {
+		return v, true
+	}
+	// A sign or a second count of days has no place behind the first.
+	more, err := time.ParseDuration(rest)
+	if err != nil || more < 0 || more > math.MaxInt64/2 || rest[0] == '+' || rest[0] == '-' {
+		return 0, false
+	}
+	return v + more, true
+}
+
+// The units of a size, by the exponents of two and ten that everybody else uses for them.
+var sizeUnits = map[string]float64{
+	"B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
+	"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
+}
+
+const (
+	minMemory = 16 << 20
+	maxMemory = 1 << 50
+)
+
+// memory reads a size in bytes.
+func (d *decoder) memory(n *node) int64 {
+	if n == nil || n.bad {
+		return 0
+	}
+	number, unit := splitUnit(n.text)
+	v, _, ok := quantity(number, "")
+	scale := sizeUnits[unit]
+	bytes := v * scale
+	switch {
+	case !ok || scale == 0:
+		hint := ""
+		if u := sizeUnit(unit); ok && u != "" && !n.variable() {
+			hint = "did you mean " + strconv.Quote(number+u) + "?"
+		}
+		d.node(n, hint, "%s is not %s", n.shown(), memoryForm)
+		return 0
+	case bytes < minMemory:
+		d.node(n, "leave it out for no limit", "the memory limit %s is less than 16MiB, in which no trainer can run", n.shown())
+		return 0
+	case bytes > maxMemory:
+		d.node(n, "leave it out for no limit", "the memory limit %s is more than 1024TiB", n.shown())
+		return 0
+	}
+	return int64(bytes)
+}
+
+// splitUnit divides a size into its number and its unit.
+func splitUnit(text string) (number, unit string) {
+	i := strings.LastIndexAny(text, "0123456789.") + 1
+	return text[:i], text[i:]
+}
+
+// sizeUnit returns the unit that was probably meant by one in other letters: Gi, gb, g, or with a
+// space before it; "" for none. A letter alone is a power of two, as docker and the JVM have it.
+func sizeUnit(unit string) string {
+	unit = strings.ToUpper(strings.TrimSpace(unit))
+	if unit == "" {
+		return ""
+	}
+	prefix, rest := unit[:1], unit[1:]
+	switch {
+	case !strings.Contains("KMGT", prefix):
+		return ""
+	case rest == "B":
+		return prefix + "B"
+	case rest == "" || rest == "I" || rest == "IB":
+		return prefix + "iB"
+	}
+	return ""
+}
