@@ -1,5 +1,5 @@
 // Package natsd turns a folder into a running NATS server with JetStream, inside this process and
-// with no port open. Only one process at a time may hold a folder.
+// with no port open but the one that is asked for. Only one process at a time may hold a folder.
 package natsd
 
 import (
@@ -27,15 +27,32 @@ const (
 
 // Server is a running embedded server that holds its folder until Stop.
 type Server struct {
-	dir    string
-	lock   *folderLock
-	server *server.Server
-	conn   *nats.Conn
+	dir      string
+	listen   Listen
+	lock     *folderLock
+	messages *logger
+	server   *server.Server
+	conn     *nats.Conn
 }
 
 // Start opens the folder, creating it if need be, and returns when the server answers. If another
 // process holds the folder the error has bakeoff.CodeBusy and names that process.
 func Start(ctx context.Context, dir string, log *slog.Logger) (*Server, error) {
+	return StartListening(ctx, dir, Listen{}, log)
+}
+
+// StartListening is Start for a server that lets clients in: its port is opened by Accept, and
+// checked here. An address that other machines can reach needs TLS and a secret; without them the
+// error has bakeoff.CodeInvalid.
+func StartListening(ctx context.Context, dir string, listen Listen, log *slog.Logger) (*Server, error) {
+	if listen.Addr != "" {
+		if err := listen.check(); err != nil {
+			return nil, err
+		}
+		if err := listen.probe(); err != nil {
+			return nil, err
+		}
+	}
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("resolve store %s: %w", dir, err)
@@ -47,8 +64,8 @@ func Start(ctx context.Context, dir string, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: dir, lock: lock}
-	if err := s.start(log); err != nil {
+	s := &Server{dir: dir, listen: listen, lock: lock, messages: &logger{log: log}}
+	if err := s.start(); err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}
 	return s, nil
@@ -56,8 +73,8 @@ func Start(ctx context.Context, dir string, log *slog.Logger) (*Server, error) {
 
 // Options returns the settings of the embedded server for a store folder. Every write is synced
 // before it is acknowledged.
-func Options(dir string) *server.Options {
-	return &server.Options{
+func Options(dir string, listen Listen) *server.Options {
+	o := &server.Options{
 		ServerName:        "bakeoff",
 		JetStream:         true,
 		StoreDir:          filepath.Join(dir, "nats"),
@@ -66,19 +83,20 @@ func Options(dir string) *server.Options {
 		DontListen:        true,
 		NoSigs:            true,
 	}
+	listen.apply(o)
+	return o
 }
 
-func (s *Server) start(log *slog.Logger) error {
-	srv, err := server.NewServer(Options(s.dir))
+func (s *Server) start() error {
+	srv, err := server.NewServer(Options(s.dir, s.listen))
 	if err != nil {
 		return fmt.Errorf("configure the embedded server: %w", err)
 	}
 	s.server = srv
-	messages := &logger{log: log}
-	srv.SetLogger(messages, false, false)
+	srv.SetLogger(s.messages, false, false)
 	srv.Start()
 	if !srv.ReadyForConnections(startTimeout) || !srv.JetStreamEnabled() {
-		return bakeoff.Errorf(bakeoff.CodeUnavailable, "open store %s: the embedded server did not start: %s", s.dir, messages.last()).
+		return bakeoff.Errorf(bakeoff.CodeUnavailable, "open store %s: the embedded server did not start: %s", s.dir, s.messages.last()).
 			WithHint("check the disk under %s, or restore a backup of it", s.dir)
 	}
 	s.conn, err = nats.Connect("", nats.InProcessServer(srv), nats.Name("bakeoff"))

@@ -22,7 +22,7 @@ const serverTicker = "github.com/nats-io/nats-server/v2/server/ats.init.func1"
 
 // The settings that keep acknowledged writes through a power cut, and no port open.
 func TestOptionsAreDurableAndClosed(t *testing.T) {
-	o := natsd.Options("dir")
+	o := natsd.Options("dir", natsd.Listen{})
 	if !o.JetStream || !o.SyncAlways {
 		t.Error("writes are not synced before they are acknowledged")
 	}
