@@ -1,8 +1,10 @@
 package notify
 
+import "github.com/bakeoffhq/bakeoff/internal/outbound"
+
 // DialWith replaces the network for receivers that may be private, so that tests can speak HTTP
 // over pipes while time stands still.
-func (n *Notifier) DialWith(dial dialer) { n.private = dial }
+func (n *Notifier) DialWith(dial outbound.Dialer) { n.client.Private = dial }
 
-// Allowed reports whether the guard lets a connection to address (host:port) pass.
-func Allowed(address string) bool { return publicOnly("tcp", address, nil) == nil }
+// Pause is how long a node waits after so many attempts.
+func Pause(attempts int) string { return pause(attempts).String() }

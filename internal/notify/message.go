@@ -2,7 +2,9 @@ package notify
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
+	"time"
 
 	"github.com/slack-go/slack"
 
@@ -30,20 +32,28 @@ const (
 	nameCells   = 32 // of a name in the leaderboard
 )
 
+// A message is what a receiver is told: a notification, and what can be said only when it is sent.
+type message struct {
+	note   bakeoff.Notification
+	repeat bool   // an earlier try's answer was lost
+	live   string // "live on 2 of 3 nodes"; "" for nothing
+	link   string // the base URL of run pages; "" for no link
+	test   bool   // there is no run: a person tries the receiver out
+}
+
 // Message returns the notification for a Slack incoming webhook: blocks for the channel and a text
 // for lock screens and screen readers. Its first line says all that matters; for a promotion it is
 // "CANDIDATE is deployed (PIPELINE vN)". Names and reasons cannot call people or channels, and no
 // report makes it exceed Slack's limits.
-func Message(n bakeoff.Notification) slack.WebhookMessage { return compose(n, false) }
+func Message(n bakeoff.Notification) slack.WebhookMessage { return message{note: n}.slack() }
 
 const repeatNote = "May be a repeat: the answer to the first try was lost."
 
-// compose is Message, which says of itself that it may be a repeat where it may.
-func compose(n bakeoff.Notification, repeat bool) slack.WebhookMessage {
-	r, head := &n.Report, headline(n)
-	known, failed := facts(r), failures(r)
-	blocks := []slack.Block{slack.NewHeaderBlock(plainText(escape(head, headerLimit)))}
-	if reason := plain.Line(r.Reason); reason != "" {
+func (m message) slack() slack.WebhookMessage {
+	r := &m.note.Report
+	known, failed := m.facts(), failures(r)
+	blocks := []slack.Block{slack.NewHeaderBlock(plainText(escape(m.headline(), headerLimit)))}
+	if reason := m.reason(); reason != "" {
 		blocks = append(blocks, section(escape(reason, reasonLimit)))
 	}
 	if len(known) > 0 {
@@ -51,19 +61,82 @@ func compose(n bakeoff.Notification, repeat bool) slack.WebhookMessage {
 	}
 	if top := board(r); top != "" {
 		blocks = append(blocks, slack.NewSectionBlock(
-			slack.NewTextBlockObject(slack.MarkdownType, top, false, true), nil, nil))
+			slack.NewTextBlockObject(slack.MarkdownType, "```\n"+escaper.Replace(top)+"\n```", false, true), nil, nil))
 	}
 	if len(failed) > 0 {
 		blocks = append(blocks, section("Failed:\n"+list(failed, failedNames, sectionLimit-len("Failed:\n"))))
 	}
-	blocks = append(blocks, slack.NewContextBlock("", plainText(escape(closing(n, repeat), contextLimit))))
+	blocks = append(blocks, slack.NewContextBlock("", plainText(escape(m.closing(), contextLimit))))
+	if url := m.page(); url != "" {
+		blocks = append(blocks, slack.NewContextBlock("",
+			slack.NewTextBlockObject(slack.MarkdownType, "<"+escaper.Replace(url)+"|Open the run>", false, true)))
+	}
 	unfurl := false
 	return slack.WebhookMessage{
-		Text:        escape(fallback(r, head, known, repeat), textLimit),
+		Text:        escape(m.text(), textLimit),
 		Blocks:      &slack.Blocks{BlockSet: blocks},
 		UnfurlLinks: &unfurl,
 		UnfurlMedia: &unfurl,
 	}
+}
+
+// The types of a webhook's message.
+const (
+	typeRun   = "run"   // a run has ended
+	typeTicks = "ticks" // of a schedule, without a run
+	typeTest  = "test"
+)
+
+// payload is a message as a generic webhook gets it.
+type payload struct {
+	ID     string          `json:"id"`
+	Type   string          `json:"type"`
+	Text   string          `json:"text"`
+	Repeat bool            `json:"repeat"`
+	Link   string          `json:"link,omitempty"`
+	Report *bakeoff.Report `json:"report,omitempty"` // typeRun
+	Ticks  *bakeoff.Tick   `json:"ticks,omitempty"`  // typeTicks
+}
+
+func (m message) payload() payload {
+	p := payload{ID: m.note.ID, Type: typeRun, Text: m.text(), Repeat: m.repeat, Link: m.page()}
+	switch {
+	case m.test:
+		p.Type = typeTest
+	case m.note.Ticks != nil:
+		p.Type, p.Ticks = typeTicks, m.note.Ticks
+	default:
+		p.Report = &m.note.Report
+	}
+	return p
+}
+
+// subject is the first line of a mail.
+func (m message) subject() string { return cut(m.headline(), headerLimit) }
+
+// letter is the text of a mail.
+func (m message) letter() string {
+	r := &m.note.Report
+	parts := []string{m.text()}
+	if top := board(r); top != "" {
+		parts = append(parts, top)
+	}
+	if failed := failures(r); len(failed) > 0 {
+		parts = append(parts, "Failed:\n"+unescaper.Replace(list(failed, failedNames, sectionLimit)))
+	}
+	end := m.closing()
+	if url := m.page(); url != "" {
+		end += "\n" + url
+	}
+	return strings.Join(append(parts, end), "\n\n") + "\n"
+}
+
+// page is the URL of the run's page, "" for none.
+func (m message) page() string {
+	if m.link == "" || m.test || m.note.Ticks != nil {
+		return ""
+	}
+	return m.link + "/runs/" + url.PathEscape(m.note.ID)
 }
 
 // plainText holds escaped text in which Slack looks for neither formatting nor emoji.
@@ -76,7 +149,21 @@ func section(text string) *slack.SectionBlock {
 }
 
 // headline is the first line, which must be enough on its own.
-func headline(n bakeoff.Notification) string {
+func (m message) headline() string {
+	if m.test {
+		return "bakeoff: this is a test"
+	}
+	if m.note.Ticks != nil {
+		return ticksHeadline(m.note)
+	}
+	late := ""
+	if m.note.Report.Late {
+		late = ", late"
+	}
+	return runHeadline(m.note) + late
+}
+
+func runHeadline(n bakeoff.Notification) string {
 	pipeline, champion := plain.Line(n.Pipeline), n.Report.Champion
 	switch {
 	case n.Report.Verdict == bakeoff.Promoted && champion != nil:
@@ -89,15 +176,35 @@ func headline(n bakeoff.Notification) string {
 	return pipeline + ": no verdict"
 }
 
-// fallback is the message as plain lines: the headline, what decided, and who failed.
-func fallback(r *bakeoff.Report, head string, known []string, repeat bool) string {
-	lines := []string{cut(head, 300)}
-	if reason := plain.Line(r.Reason); reason != "" {
+// ticksHeadline says how many ticks had no run: "churn: 3 ticks missed".
+func ticksHeadline(n bakeoff.Notification) string {
+	count := fmt.Sprintf("%s ticks", plain.Count(n.Ticks.Count))
+	if n.Ticks.Count == 1 {
+		count = "1 tick"
+	}
+	return fmt.Sprintf("%s: %s %s", plain.Line(n.Pipeline), count, plain.Line(string(n.Ticks.State)))
+}
+
+// reason says in words why it came out so.
+func (m message) reason() string {
+	switch {
+	case m.test:
+		return "Somebody tries this receiver out. No run has ended, and there is nothing to do."
+	case m.note.Ticks != nil:
+		return plain.Line(m.note.Ticks.Reason)
+	}
+	return plain.Line(m.note.Report.Reason)
+}
+
+// text is the message as plain lines: the headline, what decided, and who failed.
+func (m message) text() string {
+	lines := []string{cut(m.headline(), 300)}
+	if reason := m.reason(); reason != "" {
 		lines = append(lines, cut(reason, reasonLimit))
 	}
-	lines = append(lines, known...)
+	lines = append(lines, m.facts()...)
 	var failed []string
-	for _, row := range r.Leaderboard {
+	for _, row := range m.note.Report.Leaderboard {
 		if row.State == bakeoff.TrialFailed {
 			failed = append(failed, cell(row.Candidate, nameCells))
 		}
@@ -109,7 +216,7 @@ func fallback(r *bakeoff.Report, head string, known []string, repeat bool) strin
 		}
 		lines = append(lines, "Failed: "+names)
 	}
-	if repeat {
+	if m.repeat {
 		lines = append(lines, repeatNote)
 	}
 	return strings.Join(lines, "\n")
@@ -124,18 +231,51 @@ func cut(s string, limit int) string {
 }
 
 // facts are the figures, one thing a line.
-func facts(r *bakeoff.Report) []string {
+func (m message) facts() []string {
+	if t := m.note.Ticks; t != nil {
+		return span(t)
+	}
+	r := &m.note.Report
 	var lines []string
+	if m.live != "" {
+		lines = append(lines, m.live)
+	}
 	if line := figures(r); line != "" {
 		lines = append(lines, line)
 	}
 	if r.Rows != nil {
 		lines = append(lines, rows(r.Rows))
 	}
+	if !r.Tick.IsZero() {
+		lines = append(lines, "tick of "+moment(r.Tick))
+	}
+	if r.Late {
+		lines = append(lines, "late: the deadline passed before all trials had ended")
+	}
 	if r.Seconds > 0 {
 		lines = append(lines, "took "+seconds(r.Seconds))
 	}
 	return lines
+}
+
+// span says which ticks they were.
+func span(t *bakeoff.Tick) []string {
+	if t.Count <= 1 {
+		return []string{"tick of " + moment(t.Time)}
+	}
+	return []string{"first: " + moment(t.Time), "last: " + moment(t.Last)}
+}
+
+// moment writes a nominal time: "2026-11-22 20:00 UTC", or with its offset where it has another.
+func moment(t time.Time) string {
+	form := "2006-01-02 15:04"
+	if t.Second() != 0 {
+		form += ":05"
+	}
+	if _, offset := t.Zone(); offset == 0 {
+		return t.Format(form) + " UTC"
+	}
+	return t.Format(form + " -07:00")
 }
 
 // figures compares the objective metric of the champion with the one that it replaced, or with the
@@ -204,7 +344,7 @@ func rows(n *bakeoff.Rows) string {
 	return line + " (" + strings.Join(why, ", ") + ")"
 }
 
-// board is the top of the leaderboard as an aligned code block, "" where nothing was ranked.
+// board is the top of the leaderboard in aligned columns, "" where nothing was ranked.
 func board(r *bakeoff.Report) string {
 	table := [][]string{{"", "CANDIDATE", strings.ToUpper(cell(r.Metric, nameCells)), "SECONDS"}}
 	more := 0
@@ -225,7 +365,7 @@ func board(r *bakeoff.Report) string {
 	if more > 0 {
 		lines = append(lines, fmt.Sprintf("%s +%d more", ellipsis, more))
 	}
-	return "```\n" + escaper.Replace(strings.Join(lines, "\n")) + "\n```"
+	return strings.Join(lines, "\n")
 }
 
 func boardRow(metric string, row bakeoff.LeaderboardRow) []string {
@@ -254,13 +394,22 @@ func failures(r *bakeoff.Report) []string {
 }
 
 // closing says how to go back, where there is something to go back to, and names the run.
-func closing(n bakeoff.Notification, repeat bool) string {
+func (m message) closing() string {
+	n := m.note
 	var parts []string
 	if n.Report.Verdict == bakeoff.Promoted && n.Report.Previous != nil {
 		parts = append(parts, "Undo: bakeoff rollback "+cut(plain.Line(n.Pipeline), 100))
 	}
-	parts = append(parts, "Run: "+cut(plain.Line(n.ID), 100))
-	if repeat {
+	id := cut(plain.Line(n.ID), 100)
+	switch {
+	case m.test:
+		parts = append(parts, "Test: "+id)
+	case n.Ticks != nil:
+		parts = append(parts, "Next ticks: bakeoff schedule "+cut(plain.Line(n.Pipeline), 100))
+	default:
+		parts = append(parts, "Run: "+id)
+	}
+	if m.repeat {
 		parts = append(parts, repeatNote)
 	}
 	return strings.Join(parts, "\n")

@@ -281,7 +281,7 @@ func TestUnknownReceiversLeaveTheRestAlone(t *testing.T) {
 		return []bakeoff.Receiver{to}, nil
 	}, slog.New(slog.DiscardHandler))
 	sum, err := n.Flush(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "find receivers of run churn-1: SLACK_WEBHOOK_URL is not set") {
+	if err == nil || !strings.Contains(err.Error(), "find receivers of churn-1: SLACK_WEBHOOK_URL is not set") {
 		t.Errorf("error %v", err)
 	}
 	if sum.Sent != 1 || len(slack.headlines()) != 1 {

@@ -98,6 +98,7 @@ type memory struct {
 	owed       []bakeoff.Notification
 	deliveries map[string]bakeoff.Delivery
 	settled    map[string]bool
+	watching   []func()
 	putFails   func(bakeoff.Delivery) error // injects a fault of the store
 }
 
@@ -105,16 +106,73 @@ func newMemory(owed ...bakeoff.Notification) *memory {
 	return &memory{owed: owed, deliveries: map[string]bakeoff.Delivery{}, settled: map[string]bool{}}
 }
 
-func (s *memory) Outbox(context.Context) ([]bakeoff.Notification, error) {
+// add writes a notification, as a verdict does.
+func (s *memory) add(n bakeoff.Notification) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var owed []bakeoff.Notification
+	s.owed = append(s.owed, n)
+	for _, changed := range s.watching {
+		changed()
+	}
+}
+
+func (s *memory) WatchOutbox(ctx context.Context, changed func()) error {
+	s.mu.Lock()
+	s.watching = append(s.watching, changed)
+	s.mu.Unlock()
+	changed()
+	<-ctx.Done()
+	return nil
+}
+
+func (s *memory) OutboxHeads(context.Context) ([]bakeoff.Notification, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var heads []bakeoff.Notification
 	for _, n := range s.owed {
 		if !s.settled[n.ID] {
-			owed = append(owed, n)
+			heads = append(heads, bakeoff.Notification{ID: n.ID, Pipeline: n.Pipeline, Revision: n.Revision, Created: n.Created})
 		}
 	}
-	return owed, nil
+	return heads, nil
+}
+
+func (s *memory) Notification(_ context.Context, id string) (bakeoff.Notification, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range s.owed {
+		if n.ID == id && !s.settled[id] {
+			return n, nil
+		}
+	}
+	return bakeoff.Notification{}, bakeoff.Errorf(bakeoff.CodeNotFound, "there is no notification %s", id)
+}
+
+func (s *memory) Undelivered(context.Context) ([]bakeoff.Delivery, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []bakeoff.Delivery
+	for _, d := range s.deliveries {
+		if d.State != bakeoff.DeliverySent {
+			list = append(list, d)
+		}
+	}
+	sort.Slice(list, func(i, j int) bool { return list[i].Time.After(list[j].Time) })
+	return list, nil
+}
+
+// isSettled reports whether nothing is owed of a notification any more.
+func (s *memory) isSettled(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.settled[id]
+}
+
+// delivery returns what is recorded, as "notification/receiver" names it.
+func (s *memory) delivery(name string) bakeoff.Delivery {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.deliveries[name]
 }
 
 func (s *memory) Deliveries(_ context.Context, id string) ([]bakeoff.Delivery, error) {

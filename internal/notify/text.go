@@ -15,6 +15,9 @@ import (
 // mention, channel call or link can be written.
 var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
+// unescaper is the inverse of escaper, for what is not sent to Slack.
+var unescaper = strings.NewReplacer("&amp;", "&", "&lt;", "<", "&gt;", ">")
+
 const ellipsis = "…"
 
 // escape returns s escaped for Slack and at most limit characters long. What is cut ends in an

@@ -1,4 +1,4 @@
-package notify
+package outbound
 
 import (
 	"errors"
@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// errPrivate is the cause of a connection that the guard refused.
-var errPrivate = errors.New("the address is not public")
+// ErrPrivate is the cause of a connection that the guard refused.
+var ErrPrivate = errors.New("the address is not public")
 
 // special are the ranges that IsGlobalUnicast and IsPrivate let pass and that are not the public
 // internet either, or that stand for an IPv4 address which the guard would not see (IANA special
@@ -60,14 +60,14 @@ func public(a netip.Addr) bool {
 func publicOnly(_, address string, _ syscall.RawConn) error {
 	a, err := netip.ParseAddrPort(address)
 	if err != nil || !public(a.Addr()) {
-		return errPrivate
+		return ErrPrivate
 	}
 	return nil
 }
 
-// checkURL returns what is wrong with a webhook's URL, "" for nothing. It never repeats the URL,
+// CheckURL returns what is wrong with a webhook's URL, "" for nothing. It never repeats the URL,
 // which is a secret.
-func checkURL(raw string, allowPrivate bool) (fault, fix string) {
+func CheckURL(raw string, allowPrivate bool) (fault, fix string) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil || u.Hostname() == "":
