@@ -4,6 +4,7 @@ package build
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,6 +25,7 @@ import (
 const (
 	logHead   = 1 << 20
 	logTail   = 1 << 20
+	logBefore = 64 << 10 // of earlier attempts
 	lastWords = 16 << 10
 )
 
@@ -39,6 +41,8 @@ type Request struct {
 	Threads      int      // how many threads the trainer may use; at least 1 is handed on
 	Dir          string   // an empty folder of this attempt, to be filled and left behind
 	Self         []string // the argv that runs this program, its path absolute; ChildCommand follows
+	Mark         string   // whose the trainer is, as in proc.Command
+	EarlierLog   string   // path of what earlier attempts printed, whose end begins the log; "" for none
 }
 
 // Outcome is what an attempt left. The folders are in the request's Dir and end with it.
@@ -69,8 +73,9 @@ type Outcome struct {
 //	BAKEOFF_CHECKPOINT  path of a folder; it lasts as long as the attempt
 //	BAKEOFF_PROGRESS    number of a descriptor for lines like {"progress": 0.4, "message": "tree 40/100"}
 //
-// Exit code 0 with a file in BAKEOFF_MODEL is a built trial. The time limit counts from the start
-// of the child.
+// Exit code 0 with a file in BAKEOFF_MODEL is a built trial. The limits hold for each attempt: that
+// of time counts from the start of the child, that of memory is for the child and all that it
+// starts, as proc.Command says. Where memory is not watched, the log says so.
 func Build(ctx context.Context, r Request, progress func(fraction float64, message string)) (Outcome, error) {
 	s, err := prepare(ctx, r)
 	if err != nil {
@@ -149,6 +154,7 @@ func isEmpty(dir string) (bool, error) {
 
 // stage is an attempt's folder, laid out for the trainer.
 type stage struct {
+	request Request
 	command proc.Command
 	model   string
 	log     string
@@ -176,12 +182,13 @@ func prepare(ctx context.Context, r Request) (*stage, error) {
 	if err := writeJSON(in("params.json"), params); err != nil {
 		return nil, err
 	}
-	s := &stage{model: in("model"), log: in("log.txt")}
+	s := &stage{model: in("model"), log: in("log.txt"), request: r}
 	train, err := s.trainer(ctx, r, dir)
 	if err != nil {
 		return nil, err
 	}
-	s.command.TimeLimit = r.Candidate.Limits.Time
+	s.command.TimeLimit, s.command.Memory = r.Candidate.Limits.Time, r.Candidate.Limits.Memory
+	s.command.Mark = r.Mark
 	s.command.Env = []string{
 		envTrain + "=" + train,
 		envSchema + "=" + in("schema.json"),
@@ -225,6 +232,9 @@ func (s *stage) run(ctx context.Context, progress func(float64, string)) (exit p
 		return proc.Exit{}, nil, err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
+	if err := s.preface(file); err != nil {
+		return proc.Exit{}, nil, fmt.Errorf("write log: %w", err)
+	}
 	if progress == nil {
 		progress = func(float64, string) {}
 	}
@@ -241,6 +251,34 @@ func (s *stage) run(ctx context.Context, progress func(float64, string)) (exit p
 		return exit, nil, fmt.Errorf("write log: %w", err)
 	}
 	return exit, last.Bytes(), nil
+}
+
+// preface begins the log with what is to be read before the trainer's own words.
+func (s *stage) preface(log io.Writer) error {
+	if s.command.Memory > 0 && !proc.CanLimitMemory {
+		if _, err := fmt.Fprintln(log, "[limits.memory is not watched on this system]"); err != nil {
+			return err
+		}
+	}
+	if s.request.EarlierLog == "" {
+		return nil
+	}
+	before := proc.NewTail(logBefore)
+	earlier, err := os.Open(s.request.EarlierLog)
+	if err == nil {
+		_, err = io.Copy(before, earlier)
+		err = errors.Join(err, earlier.Close())
+	}
+	if err != nil {
+		return err
+	}
+	if n := before.Dropped(); n > 0 {
+		if _, err := fmt.Fprintf(log, "[%d bytes of earlier attempts dropped here]\n", n); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintf(log, "%s\n[attempt %d]\n", bytes.TrimSuffix(before.Bytes(), []byte("\n")), s.request.Attempt)
+	return err
 }
 
 func writeJSON(path string, v any) error {

@@ -21,6 +21,7 @@ import (
 	"github.com/bakeoffhq/bakeoff/internal/build"
 	"github.com/bakeoffhq/bakeoff/internal/dataset"
 	"github.com/bakeoffhq/bakeoff/internal/learn"
+	"github.com/bakeoffhq/bakeoff/internal/proc"
 )
 
 // TestMain makes the test binary the program that runs built-in learners.
@@ -72,7 +73,7 @@ func (f frozen) request(t *testing.T, c bakeoff.Candidate) build.Request {
 	return build.Request{
 		Run: "shop-20261123T050000042Z-abcd", Candidate: c, Attempt: 2,
 		Snapshot: f.snapshot, TrainParquet: f.train, PipelineDir: t.TempDir(),
-		Seed: 7, Threads: 2, Dir: t.TempDir(), Self: []string{os.Args[0]},
+		Seed: 7, Threads: 2, Dir: t.TempDir(), Self: []string{os.Args[0]}, Mark: "a-store",
 	}
 }
 
@@ -114,6 +115,10 @@ func TestACommandGetsTheContractAndNothingElse(t *testing.T) {
 		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
 		env[name] = value
 	}
+	if !strings.HasPrefix(env["BAKEOFF_ATTEMPT"], "a-store.") {
+		t.Errorf("BAKEOFF_ATTEMPT is %q", env["BAKEOFF_ATTEMPT"])
+	}
+	delete(env, "BAKEOFF_ATTEMPT")
 	delete(env, "PWD") // the shell's own
 	delete(env, "OLDPWD")
 	delete(env, "SHLVL")
@@ -349,5 +354,37 @@ func TestTrainChildSaysWhatIsMissing(t *testing.T) {
 	env["BAKEOFF_PROGRESS"] = "two"
 	if err := build.TrainChild(t.Context(), learn.LogisticRegression, func(k string) string { return env[k] }); err == nil {
 		t.Error("BAKEOFF_PROGRESS=two is taken")
+	}
+}
+
+func TestTheLimitOfMemoryIsTheAttempts(t *testing.T) {
+	if !proc.CanLimitMemory {
+		t.Skip("memory is not watched on this system")
+	}
+	c := shell(`x=0123456789abcdef; while :; do x=$x$x$x$x; [ ${#x} -gt 20000000 ] && exec sleep 60; done`)
+	c.Limits.Memory, c.Limits.Time = 16<<20, 30*time.Second
+	out := buildIt(t, freeze(t).request(t, c))
+	if out.Trial.Class != bakeoff.FailedMemory || !strings.HasSuffix(out.Trial.Reason, "in 1 process, the limit is 16 MiB") {
+		t.Errorf("%+v", out.Trial)
+	}
+}
+
+func TestTheLogBeginsWithWhatEarlierAttemptsPrinted(t *testing.T) {
+	f := freeze(t)
+	r := f.request(t, shell(`echo second`))
+	r.EarlierLog = filepath.Join(t.TempDir(), "log")
+	if err := os.WriteFile(r.EarlierLog, []byte("first\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := read(t, buildIt(t, r).LogPath), "first\n[attempt 2]\nsecond\n"; got != want {
+		t.Errorf("log %q, want %q", got, want)
+	}
+	r.Dir = t.TempDir()
+	if err := os.WriteFile(r.EarlierLog, []byte(strings.Repeat("0123456789\n", 10_000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := read(t, buildIt(t, r).LogPath)
+	if !strings.HasPrefix(got, "[44464 bytes of earlier attempts dropped here]\n") || !strings.HasSuffix(got, "\n0123456789\n[attempt 2]\nsecond\n") {
+		t.Errorf("log of %d bytes: %.80q", len(got), got)
 	}
 }

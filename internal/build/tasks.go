@@ -35,6 +35,7 @@ type Tasks struct {
 	Scratch   string   // an existing folder; every attempt has one of its own in it, which ends with the attempt
 	Self      []string // as in Request
 	Threads   int      // as in Request
+	Mark      string   // as in Request
 	// Judge says whether a pipeline can be judged with a target of that learning task, before
 	// anything is built in vain; its error has bakeoff.CodeInvalid.
 	Judge func(p *bakeoff.Pipeline, task bakeoff.LearningTask) error
@@ -156,16 +157,23 @@ func (t *Tasks) Build(ctx context.Context, a bakeoff.Attempt) (result bakeoff.Re
 		return result, err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
-	trial, err := t.trial(ctx, run, p, candidate, a.Number, dir)
+	trial, err := t.trial(ctx, run, p, candidate, a, dir)
 	result.Trial = &trial
 	return result, err
 }
 
 // trial builds in dir and keeps what was left: the log always, the artifact when there is one.
-func (t *Tasks) trial(ctx context.Context, run bakeoff.Run, p *bakeoff.Pipeline, c bakeoff.Candidate, attempt int, dir string) (bakeoff.Trial, error) {
+func (t *Tasks) trial(ctx context.Context, run bakeoff.Run, p *bakeoff.Pipeline, c bakeoff.Candidate, a bakeoff.Attempt, dir string) (bakeoff.Trial, error) {
 	train := filepath.Join(dir, "train.parquet")
 	if err := t.Store.GetFile(ctx, run.Snapshot.Train, train); err != nil {
 		return bakeoff.Trial{}, err
+	}
+	earlier := ""
+	if a.Log != "" {
+		earlier = filepath.Join(dir, "earlier.txt")
+		if err := t.Store.GetFile(ctx, a.Log, earlier); err != nil {
+			return bakeoff.Trial{}, err
+		}
 	}
 	work := filepath.Join(dir, "work")
 	if err := os.Mkdir(work, 0o700); err != nil {
@@ -176,8 +184,8 @@ func (t *Tasks) trial(ctx context.Context, run bakeoff.Run, p *bakeoff.Pipeline,
 		return bakeoff.Trial{}, err
 	}
 	out, err := Build(ctx, Request{
-		Run: run.ID, Candidate: c, Attempt: attempt, Snapshot: *run.Snapshot, TrainParquet: train, PipelineDir: p.Dir,
-		Seed: run.Snapshot.Split.Seed, Threads: t.Threads, Dir: work, Self: t.Self,
+		Run: run.ID, Candidate: c, Attempt: a.Number, Snapshot: *run.Snapshot, TrainParquet: train, PipelineDir: p.Dir,
+		Seed: run.Snapshot.Split.Seed, Threads: t.Threads, Dir: work, Self: t.Self, Mark: t.Mark, EarlierLog: earlier,
 	}, func(fraction float64, message string) {
 		_ = tell(bakeoff.EventProgress, fraction, message) // the build is worth more than its progress bar
 	})

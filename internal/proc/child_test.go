@@ -70,6 +70,14 @@ func child(mode string, args []string) int {
 		return eat(args[0])
 	case "parent":
 		return parent(args[0])
+	case "escape":
+		return escape(args[0], args[1])
+	case "orphaned":
+		return orphaned(args[0], args[1])
+	case "hold":
+		return hold(args[0])
+	case "share":
+		return share(args[0], args[1])
 	}
 	return 0
 }
@@ -152,4 +160,97 @@ func parent(file string) int {
 	fmt.Println("ready")
 	p.Wait()
 	return 0
+}
+
+// escape starts two processes of sessions of their own whose parents have ended, one by setsid alone
+// and one by a double fork, writes their numbers to files that begin with the given name, and then
+// exits or hangs.
+func escape(then, file string) int {
+	write := func(name string) string {
+		return fmt.Sprintf("echo $$ > %[1]s.part; mv %[1]s.part %[1]s; exec sleep 60", name)
+	}
+	for name, script := range map[string]string{
+		file + "-session": write(file + "-session"),
+		file + "-orphan":  "(/bin/sh -c '" + write(file+"-orphan") + "' </dev/null >/dev/null 2>&1 &)",
+	} {
+		cmd := exec.Command("/bin/sh", "-c", script)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		if err := cmd.Start(); err != nil {
+			return 9
+		}
+		for range 5000 {
+			if _, err := os.Stat(name); err == nil {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	fmt.Println("ready")
+	if then == "hang" {
+		hang()
+	}
+	return 0
+}
+
+// orphaned starts escape as a child of that mark and waits to be killed.
+func orphaned(mark, file string) int {
+	p, err := proc.Start(context.Background(), proc.Command{
+		Argv: self("escape", "hang", file), Env: []string{"PATH=/usr/bin:/bin"}, Mark: mark, Stdout: os.Stdout,
+	})
+	if err != nil {
+		return 9
+	}
+	p.Wait()
+	return 0
+}
+
+// hold has a grandchild of a session of its own take that many MiB for a minute.
+func hold(mebibytes string) int {
+	if mebibytes[0] != '-' {
+		cmd := exec.Command(os.Args[0], "child", "hold", "-"+mebibytes)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		if err := cmd.Run(); err != nil {
+			return 9
+		}
+		return 0
+	}
+	n, _ := strconv.Atoi(mebibytes[1:])
+	block := make([]byte, n<<20)
+	for i := 0; i < len(block); i += 4096 {
+		block[i] = 1
+	}
+	hang()
+	return int(block[0])
+}
+
+// share maps a file with two other processes, for long enough to be looked at.
+func share(role, file string) int {
+	var others []*exec.Cmd
+	if role == "first" {
+		for range 2 {
+			cmd := exec.Command(os.Args[0], "child", "share", "other", file)
+			if err := cmd.Start(); err != nil {
+				return 9
+			}
+			others = append(others, cmd)
+		}
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return 9
+	}
+	info, _ := f.Stat()
+	b, err := syscall.Mmap(int(f.Fd()), 0, int(info.Size()), syscall.PROT_READ, syscall.MAP_SHARED)
+	if err != nil {
+		return 9
+	}
+	sum := 0
+	for i := 0; i < len(b); i += 4096 {
+		sum += int(b[i])
+	}
+	time.Sleep(700 * time.Millisecond)
+	for _, cmd := range others {
+		_ = cmd.Wait()
+	}
+	return sum
 }

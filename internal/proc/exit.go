@@ -51,7 +51,10 @@ func (p *Process) classify(waitErr error) Exit {
 		return Exit{Class: bakeoff.FailedSignal, Code: -1, Detail: fmt.Sprintf("its end was not seen: %v", waitErr)}
 	}
 	code := state.ExitCode()
+	var over *overMemory
 	switch {
+	case errors.As(cause, &over):
+		return Exit{Class: bakeoff.FailedMemory, Code: code, Detail: over.Error()}
 	case errors.Is(cause, errTimeLimit):
 		return Exit{Class: bakeoff.FailedTimeLimit, Code: code, Detail: Shorten(p.limit) + " passed"}
 	case cause != nil:

@@ -27,8 +27,11 @@ type Command struct {
 	Argv []string
 	// Dir is the working directory; "" for this process's own.
 	Dir string
-	// Env is the child's whole environment, as NAME=value; nil means an empty one.
+	// Env is the child's environment, as NAME=value; nil means an empty one. One more variable is
+	// added, BAKEOFF_ATTEMPT, by which what the child starts is known again.
 	Env []string
+	// Mark is the beginning of that variable's value and says whose the child is; see Sweep.
+	Mark string
 	// Stdin is what the child reads; nil for /dev/null.
 	Stdin *os.File
 	// Stdout and Stderr receive what the child writes; nil for /dev/null. An *os.File is handed
@@ -39,6 +42,12 @@ type Command struct {
 	Extra []io.Writer
 	// TimeLimit bounds the child's life, counted from its start; 0 for no bound.
 	TimeLimit time.Duration
+	// Memory bounds the bytes of memory of the child and all that it starts; 0 for no bound. It is
+	// looked at several times a second, and what takes more is killed at once. A burst that is
+	// over, or that ends the machine's memory, before the next look is not seen; neither is memory
+	// outside of processes: of accelerators, of files in the page cache or in a memory file system.
+	// It is ignored where CanLimitMemory is false.
+	Memory int64
 	// Grace is the time between the request to end and the kill; 0 for DefaultGrace.
 	Grace time.Duration
 }
@@ -47,7 +56,9 @@ type Command struct {
 type Process struct {
 	cmd     *exec.Cmd
 	limit   time.Duration
+	memory  int64
 	grace   time.Duration
+	mark    string // the entry of its environment that says which child it is
 	began   time.Time
 	oomSeen int64
 
@@ -85,7 +96,7 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 	}
 	inherited()
 	p := &Process{
-		limit: c.TimeLimit, grace: c.Grace, oomSeen: oomKills(),
+		limit: c.TimeLimit, memory: c.Memory, grace: c.Grace, mark: newMark(c.Mark), oomSeen: oomKills(),
 		exited: make(chan struct{}), watched: make(chan struct{}),
 		done: make(chan struct{}), stop: make(chan struct{}),
 	}
@@ -122,8 +133,8 @@ func Run(ctx context.Context, c Command) (Exit, error) {
 	return Exit{}, err
 }
 
-// Wait returns how the child ended, once nothing is left of it: its group is killed, it is reaped
-// and its output is read to the end. It may be called many times and from many goroutines.
+// Wait returns how the child ended, once nothing is left of it: its group and all that is marked as
+// its own are killed, it is reaped and its output is read to the end. It may be called many times and from many goroutines.
 func (p *Process) Wait() Exit {
 	<-p.done
 	return p.exit
@@ -151,7 +162,7 @@ func (p *Process) prepare(c Command) error {
 		return explainStart(c, p.cmd.Err)
 	}
 	p.cmd.Dir = c.Dir
-	p.cmd.Env = append([]string{}, c.Env...) // nil would be this process's own
+	p.cmd.Env = append([]string{p.mark}, c.Env...)
 	p.cmd.SysProcAttr = attributes()
 	if c.Stdin != nil { // a nil *os.File is not a nil io.Reader
 		p.cmd.Stdin = c.Stdin
@@ -207,6 +218,7 @@ func (p *Process) supervise(started chan<- error) {
 	elapsed := time.Since(p.began)
 	close(p.exited)
 	<-p.watched
+	sweep([]byte(p.mark), whole)
 	p.finishPipes()
 	p.exit = p.classify(waitErr)
 	p.exit.Elapsed = elapsed
@@ -241,8 +253,18 @@ func (p *Process) watch(ctx context.Context) {
 		defer timer.Stop()
 		limit = timer.C
 	}
+	over := make(chan error, 1)
+	if p.memory > 0 && CanLimitMemory {
+		var metering sync.WaitGroup
+		defer metering.Wait() // it ends with the child
+		metering.Go(func() { p.watchMemory(over) })
+	}
 	select {
 	case <-p.exited:
+		return
+	case err := <-over:
+		p.ask(err)
+		p.signal(killGroup, true)
 		return
 	case <-ctx.Done():
 		p.ask(context.Cause(ctx))
@@ -250,6 +272,10 @@ func (p *Process) watch(ctx context.Context) {
 		p.ask(errTimeLimit)
 	case <-p.stop:
 		p.ask(errStopped)
+	}
+	if errors.Is(context.Cause(ctx), bakeoff.ErrLeaseLost) { // another may begin any moment
+		p.signal(killGroup, true)
+		return
 	}
 	p.signal(terminateGroup, false)
 	grace := time.NewTimer(p.grace)

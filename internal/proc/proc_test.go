@@ -148,16 +148,23 @@ func TestStdinIsEmptyUnlessGiven(t *testing.T) {
 	}
 }
 
-func TestEnvironmentIsExactlyWhatIsGiven(t *testing.T) {
+// marked is how the one variable begins that every child gets.
+const marked = "BAKEOFF_ATTEMPT="
+
+func TestEnvironmentIsExactlyWhatIsGivenAndAMark(t *testing.T) {
 	t.Setenv("A_SECRET_OF_OURS", "x")
 	for _, env := range [][]string{nil, {"HOME=/nowhere", "ODD=$(reboot); `id` \n'\"", "PATH=/bin"}} {
 		var out bytes.Buffer
-		run(t, proc.Command{Argv: self("environment"), Env: env, Stdout: &out, Dir: t.TempDir()})
+		run(t, proc.Command{Argv: self("environment"), Env: env, Mark: "store", Stdout: &out, Dir: t.TempDir()})
+		mark, rest, _ := strings.Cut(out.String(), "\n")
+		if !strings.HasPrefix(mark, marked+"store.") || len(mark) < len(marked)+16 {
+			t.Errorf("the mark is %q", mark)
+		}
 		want := ""
 		if env != nil {
 			want = strings.Join(env, "\n") + "\n"
 		}
-		if diff := cmp.Diff(want, out.String()); diff != "" {
+		if diff := cmp.Diff(want, rest); diff != "" {
 			t.Error(diff)
 		}
 	}
@@ -335,7 +342,7 @@ func TestAnEscapedGrandchildDoesNotHoldUpWait(t *testing.T) {
 	}
 	file := filepath.Join(t.TempDir(), "number")
 	var out bytes.Buffer
-	script := fmt.Sprintf("setsid sh -c 'echo $$ > %s; exec sleep 100' & while [ ! -s %s ]; do sleep 0.01; done; echo done", file, file)
+	script := fmt.Sprintf("env -i PATH=$PATH setsid sh -c 'echo $$ > %s; exec sleep 100' & while [ ! -s %s ]; do sleep 0.01; done; echo done", file, file)
 	exit := run(t, proc.Command{Argv: []string{"/bin/sh", "-c", script}, Env: []string{"PATH=/usr/bin:/bin"}, Stdout: &out})
 	if !exit.OK() || out.String() != "done\n" {
 		t.Errorf("%q, output %q", exit.Reason(), out.String())
@@ -348,9 +355,10 @@ func TestAnEscapedGrandchildDoesNotHoldUpWait(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-		t.Errorf("the escaped process is gone, so that this test shows nothing: %v", err)
+	if gone(pid) {
+		t.Error("the escaped process is gone, so that this test shows nothing")
 	}
+	_ = syscall.Kill(pid, syscall.SIGKILL)
 }
 
 type failingWriter struct{}
