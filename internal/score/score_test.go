@@ -152,7 +152,7 @@ func TestACommandGetsItsFilesAndNothingOfOurs(t *testing.T) {
 	}
 	want := map[string]bool{
 		"BAKEOFF_MODEL": true, "BAKEOFF_SCHEMA": true, "BAKEOFF_PARAMS": true, "BAKEOFF_THREADS": true,
-		"PATH": true, "HOME": true, "TMPDIR": true, "LANG": true,
+		"PATH": true, "HOME": true, "TMPDIR": true, "LANG": true, "BAKEOFF_ATTEMPT": true,
 	}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Error(diff)
