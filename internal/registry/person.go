@@ -118,7 +118,11 @@ func (r *Registry) act(ctx context.Context, a Act, change func(bakeoff.Model) (b
 		if err != nil {
 			return m, err
 		}
-		conflict = r.store.Commit(ctx, bakeoff.Change{Model: after, Revision: revision, Version: version})
+		deploy, err := r.actDeployment(ctx, m, after, version)
+		if err != nil {
+			return m, err
+		}
+		conflict = r.store.Commit(ctx, bakeoff.Change{Model: after, Revision: revision, Version: version, Deploy: deploy})
 		if bakeoff.CodeOf(conflict) != bakeoff.CodeConflict {
 			return after, conflict
 		}

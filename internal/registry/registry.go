@@ -20,6 +20,7 @@ type Store interface {
 	Version(ctx context.Context, model string, n int) (bakeoff.Version, error)
 	Verdict(ctx context.Context, pipeline, run string) (bakeoff.Report, error)
 	Run(ctx context.Context, id string) (bakeoff.Run, uint64, error)
+	Pipeline(ctx context.Context, name string, revision bakeoff.Digest) (bakeoff.PipelineFile, error)
 	Commit(ctx context.Context, c bakeoff.Change) error
 	PutBytes(ctx context.Context, b []byte) (bakeoff.Digest, error)
 	GetBytes(ctx context.Context, digest bakeoff.Digest) ([]byte, error)
@@ -89,6 +90,7 @@ func (r *Registry) commit(ctx context.Context, run bakeoff.Run) (bakeoff.Report,
 	change := bakeoff.Change{Model: model, Revision: revision, Version: version}
 	if version != nil {
 		change.Model = moved(model, *version, run.ID, decision.Reason)
+		change.Deploy = deployment(model, change.Model, *version, run.Revision, run.ID)
 	}
 	report, err := r.report(ctx, run, decision, model, version)
 	if err != nil {

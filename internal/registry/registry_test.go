@@ -3,6 +3,7 @@ package registry_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -240,5 +241,74 @@ func TestAQuietRunOwesNoMessageAndTheReportSaysWhereItComesFrom(t *testing.T) {
 	}
 	if owed, err := f.store.Outbox(t.Context()); err != nil || len(owed) != 0 {
 		t.Errorf("%d messages are owed (%v), want none", len(owed), err)
+	}
+}
+
+func TestEveryMoveOfTheChampionIsOwedToTheHooks(t *testing.T) {
+	f := open(t)
+	ctx := t.Context()
+	act := registry.Act{Model: "churn", By: "kim", Why: "complaints"}
+	current := bakeoff.DigestOf([]byte("today's file"))
+	if err := f.store.PutPipeline(ctx, bakeoff.PipelineFile{Name: "churn", Revision: current}); err != nil {
+		t.Fatal(err)
+	}
+	a, b := f.decided(t, "churn-a", 0), f.decided(t, "churn-b", 1)
+	a.Revision, b.Revision = "of a", "of b"
+	f.commit(t, a)
+	f.commit(t, a) // again: the same move
+	f.commit(t, b)
+	if _, err := f.Rollback(ctx, act, 0, true); err != nil {
+		t.Fatal(err)
+	}
+	f.commit(t, f.decided(t, "churn-c", 1)) // kept: held
+	if _, err := f.Promote(ctx, act, 1); err != nil {
+		t.Fatal(err) // lifts the hold, moves nothing
+	}
+	if _, err := f.Promote(ctx, act, 2); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.PromoteTrial(ctx, act, "churn-c", "forest"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Resume(ctx, act); err != nil {
+		t.Fatal(err)
+	}
+	type move struct {
+		Version, Previous int
+		Run, By           string
+		Revision          bakeoff.Digest
+	}
+	want := []move{
+		{1, 0, "churn-a", "churn-a", "of a"}, {2, 1, "churn-b", "churn-b", "of b"},
+		{1, 2, "", "kim", current}, {2, 1, "", "kim", current}, {3, 2, "", "kim", current},
+	}
+	owed, err := f.store.Deployments(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []move
+	for _, d := range owed {
+		got = append(got, move{d.Version.Version, d.Previous, d.Run, d.By, d.Revision})
+		if !strings.HasPrefix(d.ID, fmt.Sprintf("churn-v%d-20", d.Version.Version)) || strings.Contains(d.ID, ".") || d.Version.Artifact == "" {
+			t.Errorf("deployment %+v", d)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("moves (-want +got):\n%s", diff)
+	}
+}
+
+func TestTheHooksOfAVersionStandInForAFileThatIsNotKnown(t *testing.T) {
+	f := open(t)
+	a, b := f.decided(t, "churn-a", 0), f.decided(t, "churn-b", 1)
+	a.Revision, b.Revision = "of a", "of b"
+	f.commit(t, a)
+	f.commit(t, b)
+	if _, err := f.Rollback(t.Context(), registry.Act{Model: "churn", By: "kim"}, 1, false); err != nil {
+		t.Fatal(err)
+	}
+	owed, err := f.store.Deployments(t.Context())
+	if err != nil || len(owed) != 3 || owed[2].Revision != "of a" {
+		t.Errorf("%v, %+v", err, owed)
 	}
 }
