@@ -252,3 +252,26 @@ func codeOfStatus(status int) bakeoff.Code {
 		return bakeoff.CodeInternal
 	}
 }
+
+// StatusOf returns the HTTP status with which a node answers an error of that code. The code in the
+// body is the finer of the two.
+func StatusOf(code bakeoff.Code) int {
+	switch code {
+	case bakeoff.CodeInvalid:
+		return http.StatusBadRequest
+	case bakeoff.CodeUnauthorized:
+		return http.StatusUnauthorized
+	case bakeoff.CodeForbidden:
+		return http.StatusForbidden
+	case bakeoff.CodeNotFound:
+		return http.StatusNotFound
+	case bakeoff.CodeConflict, bakeoff.CodeBusy, bakeoff.CodeCancelled:
+		return http.StatusConflict
+	case bakeoff.CodeOverload:
+		return http.StatusTooManyRequests
+	case bakeoff.CodeUnavailable:
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusInternalServerError
+	}
+}
