@@ -126,7 +126,7 @@ func (r *report) shownLine(line int) []rune {
 		if r.shown == nil {
 			r.shown = make(map[int][]rune)
 		}
-		text = []rune(withoutSecrets(strings.ToValidUTF8(r.lines[line-1], "\uFFFD")))
+		text = []rune(withoutSecrets(r.lines, line-1))
 		r.shown[line] = text
 	}
 	return text
