@@ -39,7 +39,7 @@ type Config struct {
 	// Hosts are names, without port, by which the node is called on loopback addresses, beside localhost
 	// and the addresses themselves.
 	Hosts []string
-	Log   *slog.Logger
+	Log   *slog.Logger // nil for none
 }
 
 // Guard finds out who makes a request.
@@ -51,6 +51,9 @@ type Guard struct {
 
 // NewGuard returns a guard for all doors of a node.
 func NewGuard(c Config) *Guard {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
 	g := &Guard{config: c, origins: http.NewCrossOriginProtection(), failures: newFailures()}
 	g.origins.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		WriteError(w, bakeoff.Errorf(bakeoff.CodeForbidden, "a page of another site may not act on this node"))
@@ -63,7 +66,7 @@ func (g *Guard) Protect(door Door, m *Mux) http.Handler {
 	return g.origins.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if door == Loopback && !g.knownHost(r.Host) {
 			// A page whose name was made to point at this machine would otherwise be taken for ours.
-			WriteError(w, bakeoff.Errorf(bakeoff.CodeForbidden, "this node is not known by the name %q", plain.Line(clip(r.Host))).
+			WriteError(w, bakeoff.Errorf(bakeoff.CodeForbidden, "this node is not known by the name %q", legible(r.Host)).
 				WithHint("ask it as localhost, or name the host in the node's settings"))
 			return
 		}
@@ -133,14 +136,15 @@ func forwarded(r *http.Request) bool {
 	return false
 }
 
-// maxName bounds names that callers state.
+// maxName bounds names that callers state, in bytes.
 const maxName = 64
 
-func clip(s string) string { return s[:min(len(s), maxName)] }
+// legible makes what a caller states fit to be shown and kept.
+func legible(s string) string { return plain.Line(strings.ToValidUTF8(s[:min(len(s), maxName)], "")) }
 
 // stated returns who a caller on this machine says it is.
 func stated(r *http.Request) string {
-	if name := plain.Line(strings.ToValidUTF8(clip(r.Header.Get(client.HeaderBy)), "")); name != "" {
+	if name := legible(r.Header.Get(client.HeaderBy)); name != "" {
 		return name
 	}
 	return "somebody on this machine"
