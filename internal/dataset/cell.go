@@ -34,6 +34,15 @@ func missingText(cell string) bool {
 	return false
 }
 
+// MissingCell reports whether every source takes the text of a cell, without space around it, for a
+// missing value.
+func MissingCell(cell string) bool { return missingText(cell) }
+
+// ParseCell returns what a column of the kind, not category, holds for the text of a cell that is
+// not missing; false for a text that is of another kind. It may be infinite, which a column does
+// not hold.
+func ParseCell(kind bakeoff.Kind, cell string) (float64, bool) { return reading(kind)(cell) }
+
 // parser turns a cell into the float64 that a column of some kind holds. It may return an infinity,
 // which a column does not hold.
 type parser func(cell string) (float64, bool)

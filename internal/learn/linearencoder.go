@@ -224,6 +224,11 @@ func (e linearEncoder) encode(ctx context.Context, b *binding, lo, hi, threads i
 	d := &linear.Design{Rows: hi - lo, Dense: e.dense(), Hot: len(e.Categories), Width: e.width(b.schema)}
 	d.Numbers = make([]float64, d.Rows*d.Dense)
 	d.Slots = make([]int32, d.Rows*d.Hot)
+	if d.Rows <= fillRows { // a request: no goroutine is worth its while
+		e.fillNumbers(d, b, lo, 0, d.Rows)
+		e.fillSlots(d, b, lo, 0, d.Rows)
+		return d, context.Cause(ctx)
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(threads, 1))
 	for from := 0; from < d.Rows; from += fillRows {

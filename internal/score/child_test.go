@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -133,6 +134,10 @@ func say(mode, answer string) {
 	case "silence":
 		fmt.Fprintln(os.Stderr, "still thinking")
 		time.Sleep(time.Minute)
+	case "exit once":
+		if os.Mkdir(filepath.Join(os.Getenv("BAKEOFF_MODEL"), "exited"), 0o700) == nil {
+			syscall.Exit(5)
+		}
 	case "exit":
 		fmt.Fprintln(os.Stderr, "KeyError: 'size'")
 		syscall.Exit(5)

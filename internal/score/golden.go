@@ -2,7 +2,6 @@ package score
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -79,10 +78,5 @@ func (m *Model) differs(g *bakeoff.Golden, row, class int, got, want float64) er
 	if len(g.Classes) > 0 {
 		what = fmt.Sprintf("probability of %q", g.Classes[class])
 	}
-	features, err := json.Marshal(g.Rows[row])
-	if err != nil {
-		features = []byte("a row that cannot be shown")
-	}
-	return bakeoff.Errorf(bakeoff.CodeInvalid, "golden answer %d differs: the %s was %v and is %v, for %s",
-		row+1, what, want, got, features)
+	return bakeoff.Errorf(bakeoff.CodeInvalid, "golden answer %d differs: the %s was %v and is %v", row+1, what, want, got)
 }

@@ -39,12 +39,15 @@ type request struct {
 // process is a running predict command. It answers one request at a time.
 type process struct {
 	schema    bakeoff.Schema
-	child     *proc.Process
 	words     *proc.Tail
 	scratch   string // the process's HOME
 	blockTime time.Duration
+	command   proc.Command
+	restart   bool
 
 	mu     sync.Mutex
+	closed bool          // guarded by mu
+	child  *proc.Process // guarded by mu
 	in     *os.File      // guarded by mu
 	out    *os.File      // guarded by mu
 	lines  *bufio.Reader // guarded by mu; reads out
@@ -62,13 +65,13 @@ func startProcess(ctx context.Context, s Spec) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &process{schema: s.Schema, words: proc.NewTail(lastWords), scratch: scratch, blockTime: s.BlockTime}
+	p := &process{schema: s.Schema, words: proc.NewTail(lastWords), scratch: scratch, blockTime: s.BlockTime, restart: s.Restart}
 	if p.blockTime == 0 {
 		p.blockTime = blockTime
 	}
-	command, err := p.command(s)
+	p.command, err = p.describe(s)
 	if err == nil {
-		err = p.start(ctx, command)
+		err = p.start(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(scratch))
@@ -76,7 +79,8 @@ func startProcess(ctx context.Context, s Spec) (*process, error) {
 	return p, nil
 }
 
-func (p *process) command(s Spec) (proc.Command, error) {
+// describe says what to start.
+func (p *process) describe(s Spec) (proc.Command, error) {
 	model, err := filepath.Abs(s.Dir)
 	if err != nil {
 		return proc.Command{}, err
@@ -112,7 +116,8 @@ func (p *process) command(s Spec) (proc.Command, error) {
 }
 
 // start starts the child with a pipe at either end.
-func (p *process) start(ctx context.Context, c proc.Command) error {
+func (p *process) start(ctx context.Context) error {
+	c := p.command
 	childIn, in, err := os.Pipe()
 	if err != nil {
 		return err
@@ -189,11 +194,14 @@ func (p *process) unseen(t *dataset.Table) int {
 func (p *process) ask(ctx context.Context, rows []map[string]any, lo int) (line []byte, id uint64, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.broken != nil {
-		return nil, 0, p.broken
+	if err := p.revive(ctx); err != nil {
+		return nil, 0, err
 	}
 	if ctx.Err() != nil {
 		return nil, 0, context.Cause(ctx)
+	}
+	if p.restart { // others are waiting for the process, too
+		ctx = context.WithoutCancel(ctx)
 	}
 	p.lastID++
 	text, err := json.Marshal(request{ID: p.lastID, Rows: rows})
@@ -222,6 +230,23 @@ func (p *process) ask(ctx context.Context, rows []map[string]any, lo int) (line 
 	}
 	p.abandon(err)
 	return nil, 0, err
+}
+
+// revive starts a process that answers no more again, if that is wanted, or says why it does not
+// answer. The caller holds mu.
+func (p *process) revive(ctx context.Context) error {
+	if p.broken == nil || p.closed || !p.restart {
+		return p.broken
+	}
+	p.child.Wait() // abandon has killed it
+	if err := errors.Join(ignoreClosed(p.in.Close()), ignoreClosed(p.out.Close())); err != nil {
+		return fmt.Errorf("start the predict command again: %w", err)
+	}
+	if err := p.start(ctx); err != nil {
+		return fmt.Errorf("start the predict command again: %w", err)
+	}
+	p.broken = nil
+	return nil
 }
 
 var errLongLine = errors.New("line too long")
@@ -322,10 +347,11 @@ func (p *process) close() error {
 	p.once.Do(func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
+		p.closed = true
 		if p.broken == nil {
 			p.broken = bakeoff.Errorf(bakeoff.CodeInternal, "the model is closed")
 		}
-		inErr := p.in.Close()
+		inErr := ignoreClosed(p.in.Close())
 		patience := time.NewTimer(closeTime)
 		defer patience.Stop()
 		select {
@@ -334,7 +360,15 @@ func (p *process) close() error {
 			p.child.Stop()
 		}
 		p.child.Wait()
-		p.closeErr = errors.Join(inErr, p.out.Close(), os.RemoveAll(p.scratch))
+		p.closeErr = errors.Join(inErr, ignoreClosed(p.out.Close()), os.RemoveAll(p.scratch))
 	})
 	return p.closeErr
+}
+
+// ignoreClosed passes over that a pipe is closed already, as after a restart that did not succeed.
+func ignoreClosed(err error) error {
+	if errors.Is(err, os.ErrClosed) {
+		return nil
+	}
+	return err
 }

@@ -24,6 +24,10 @@ type Spec struct {
 	// BlockTime is how long a predict command may take for a block of 1,000 rows, the first one
 	// including its start; 0 for a minute.
 	BlockTime time.Duration
+	// Restart has a predict process that has ended, or answered wrongly and so been ended, started
+	// again for the next rows; and whoever stops waiting for an answer does not end the process.
+	// Live requests want that, a judge does not.
+	Restart bool
 }
 
 // answerer is what differs between a built-in learner's model and a predict command.
@@ -64,13 +68,16 @@ func Open(ctx context.Context, s Spec) (*Model, error) {
 // Schema returns the schema of the rows that the model was trained on.
 func (m *Model) Schema() bakeoff.Schema { return m.schema }
 
+// Serial reports whether the model answers one call at a time, in a process of its own.
+func (m *Model) Serial() bool { return m.command }
+
 // Close ends the model. A predict process is asked to end, then made to, and waited for.
 func (m *Model) Close() error { return m.answerer.close() }
 
 // Score returns the model's answers for the rows of t, which has at least the schema's columns,
 // in any order; one that is missing or of another kind is a *bakeoff.Error that names it. A
 // predict command is asked in blocks; one that breaks the protocol is a *bakeoff.Error of
-// CodeInvalid that names the row, and the model answers no more.
+// CodeInvalid that names the row, and the model answers no more, unless Spec.Restart was set.
 func (m *Model) Score(ctx context.Context, t *dataset.Table) (*bakeoff.Predictions, error) {
 	return m.answerer.answer(ctx, t)
 }
