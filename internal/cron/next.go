@@ -79,6 +79,7 @@ func (s *Schedule) Count(after, upTo time.Time) (n int, first, last time.Time) {
 		n = int(upTo.Unix()/int64(s.every/time.Second) - first.Unix()/int64(s.every/time.Second))
 		return n + 1, first, first.Add(time.Duration(n) * s.every)
 	}
+	last = after
 	for at := first; !at.After(upTo); at = s.Next(last) {
 		k, end := s.wholeDay(last, at, upTo)
 		if k == 0 {
