@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -215,27 +216,27 @@ func describe(doc *huma.OpenAPI) {
 	}
 }
 
-// document serves the OpenAPI document. It is written once, here: nothing changes it any more.
+// document serves the OpenAPI document, in two forms. Each is written when it is first asked for: that
+// takes longer than all else here, and nothing changes it any more.
 func (a *api) document(mux *access.Mux) {
-	text, err := json.MarshalIndent(a.huma.OpenAPI(), "", "  ")
-	if err != nil {
-		panic(fmt.Sprintf("api: write the OpenAPI document: %v", err))
-	}
-	yaml, err := a.huma.OpenAPI().YAML()
-	if err != nil {
-		panic(fmt.Sprintf("api: write the OpenAPI document: %v", err))
-	}
-	serve(mux, "json", append(text, '\n'))
-	serve(mux, "yaml", yaml)
+	doc := a.huma.OpenAPI()
+	a.form(mux, "json", func() ([]byte, error) { return json.MarshalIndent(doc, "", "  ") })
+	a.form(mux, "yaml", doc.YAML)
 }
 
-// serve serves one form of the OpenAPI document.
-func serve(mux *access.Mux, form string, text []byte) {
-	mux.Handle("GET "+client.Prefix+"/openapi."+form, access.Read, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+func (a *api) form(mux *access.Mux, form string, write func() ([]byte, error)) {
+	r := route{id: "get-openapi-" + form, method: http.MethodGet, path: "/openapi." + form, need: access.Read}
+	written := sync.OnceValues(write)
+	mux.Handle(r.method+" "+client.Prefix+r.path, r.need, prepared(r, a.options, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		text, err := written()
+		if err != nil {
+			d := a.told(req.Context(), r, err)
+			access.WriteError(w, d.Err())
+			return
+		}
 		w.Header().Set("Content-Type", "application/openapi+"+form)
-		w.Header().Set("X-Content-Type-Options", "nosniff")
 		_, _ = w.Write(text) // a caller who is gone hears nothing
-	}))
+	})))
 }
 
 // trigger says who started a run that ctx's caller asks for: a person at the machine, or a program.
