@@ -177,6 +177,7 @@ const (
 	EventBuilt    EventKind = "built"    // a trial ended well
 	EventFailed   EventKind = "failed"   // a trial ended badly, for the reason in Message
 	EventRetry    EventKind = "retry"    // a trial's attempt failed, for the reason in Message, and is tried again
+	EventLog      EventKind = "log"      // a trial's build wrote Message
 	EventWaiting  EventKind = "waiting"  // a trial waits for a queue that no worker serves
 	EventVerdict  EventKind = "verdict"  // the run ended; Message is the verdict, a colon and the reason
 )

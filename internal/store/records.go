@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -132,51 +133,42 @@ func (s *Store) Runs(ctx context.Context) ([]bakeoff.Run, error) {
 	return runs, err
 }
 
-// OpenRuns returns the runs that have not ended, oldest first.
+// OpenRuns returns the runs that have not ended, oldest first. Of those that have, however many
+// there are, none is kept in memory.
 func (s *Store) OpenRuns(ctx context.Context) ([]bakeoff.Run, error) {
-	runs, err := s.Runs(ctx)
-	return slices.DeleteFunc(runs, func(r bakeoff.Run) bool { return r.Phase == bakeoff.PhaseEnded }), err
-}
-
-// PublishEvent appends an event.
-func (s *Store) PublishEvent(ctx context.Context, e bakeoff.Event) error {
-	b, err := json.Marshal(e)
-	if err != nil {
-		return fmt.Errorf("publish event: %w", err)
-	}
-	if _, err := s.js.Publish(ctx, "event."+e.Run+"."+string(e.Kind), b); err != nil {
-		return fmt.Errorf("publish event: %w", unavailable(err))
-	}
-	return nil
-}
-
-// WatchEvents calls each with the events of a run, from its first, until ctx ends or each returns
-// an error, which it then returns.
-func (s *Store) WatchEvents(ctx context.Context, run string, each func(bakeoff.Event) error) error {
-	consumer, err := s.js.OrderedConsumer(ctx, "events", jetstream.OrderedConsumerConfig{FilterSubjects: []string{"event." + run + ".>"}})
-	if err != nil {
-		return fmt.Errorf("watch events: %w", unavailable(err))
-	}
-	messages, err := consumer.Messages()
-	if err != nil {
-		return fmt.Errorf("watch events: %w", unavailable(err))
-	}
-	defer messages.Stop()
-	for {
-		msg, err := messages.Next(jetstream.NextContext(ctx))
-		if ctx.Err() != nil {
+	var runs []bakeoff.Run
+	err := s.list(ctx, s.runs, func(_ string, value []byte) error {
+		if phaseOf(value) == bakeoff.PhaseEnded {
 			return nil
 		}
+		var r bakeoff.Run
+		err := s.decode(ctx, value, &r)
+		if err == nil && r.Phase != bakeoff.PhaseEnded {
+			runs = append(runs, r)
+		}
+		return err
+	}, ">")
+	slices.SortFunc(runs, func(a, b bakeoff.Run) int { return a.Created.Compare(b.Created) })
+	return runs, err
+}
+
+// phaseOf reads a run's record as far as its phase, which stands near the beginning; it is "" for a
+// record that is kept elsewhere.
+func phaseOf(value []byte) bakeoff.Phase {
+	tokens := json.NewDecoder(bytes.NewReader(value))
+	for {
+		key, err := tokens.Token()
 		if err != nil {
-			return fmt.Errorf("watch events: %w", err)
+			return ""
 		}
-		var e bakeoff.Event
-		if err := json.Unmarshal(msg.Data(), &e); err != nil {
-			return fmt.Errorf("watch events: %w", err)
+		if key != "phase" {
+			continue
 		}
-		if err := each(e); err != nil {
-			return err
+		phase, err := tokens.Token()
+		if text, ok := phase.(string); ok && err == nil {
+			return bakeoff.Phase(text)
 		}
+		return ""
 	}
 }
 

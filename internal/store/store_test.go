@@ -242,7 +242,7 @@ func TestEventsArriveInOrderFromTheFirst(t *testing.T) {
 		}
 	}
 	var seen []bakeoff.EventKind
-	err := s.WatchEvents(ctx, "churn-a", func(e bakeoff.Event) error {
+	err := s.WatchEvents(ctx, "churn-a", 0, nil, func(_ uint64, e bakeoff.Event) error {
 		if seen = append(seen, e.Kind); len(seen) == 3 {
 			cancel()
 		}

@@ -28,7 +28,7 @@ func (f fixture) retries(n int) []string {
 	var said []string
 	ctx, cancel := context.WithCancel(f.t.Context())
 	defer cancel()
-	err := f.store.WatchEvents(ctx, "churn-a", func(e bakeoff.Event) error {
+	err := f.store.WatchEvents(ctx, "churn-a", 0, nil, func(_ uint64, e bakeoff.Event) error {
 		if e.Kind == bakeoff.EventRetry {
 			said = append(said, e.Message)
 		}
