@@ -34,14 +34,13 @@ func (n *Notifier) Run(ctx context.Context) error {
 	news := make(chan struct{}, 1)
 	c.all.Go(func() { c.listen(ctx, news) })
 	for ctx.Err() == nil {
-		rest, again := restShare*c.collect(ctx), time.NewTimer(lookAgain)
+		rest := restShare * c.collect(ctx)
 		select {
 		case <-ctx.Done():
 		case <-news:
 			wait(ctx, rest)
-		case <-again.C:
+		case <-time.After(lookAgain):
 		}
-		again.Stop()
 	}
 	c.all.Wait()
 	return nil
@@ -268,13 +267,8 @@ func (c *courier) recall(ctx context.Context, l *letter) error {
 
 // wait returns after d, or when ctx ends.
 func wait(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
 	case <-ctx.Done():
+	case <-time.After(d):
 	}
 }
