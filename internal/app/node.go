@@ -58,6 +58,7 @@ type Node struct {
 	config     Config
 	server     *natsd.Server
 	scratch    string // a folder for this process's work, emptied when it ends
+	mark       string // by which the processes of this store are known
 	store      *store.Store
 	queues     map[string]*store.Queue
 	runtime    *servingRuntime
@@ -81,6 +82,9 @@ func Open(ctx context.Context, c Config) (*Node, error) {
 }
 
 func (n *Node) open(ctx context.Context) (err error) {
+	if n.mark, err = sweepStore(n.server.Dir(), n.config.Log); err != nil {
+		return err
+	}
 	if n.scratch, err = emptyScratch(n.server.Dir()); err != nil {
 		return err
 	}
@@ -95,7 +99,7 @@ func (n *Node) open(ctx context.Context) (err error) {
 	}
 	n.runtime = &servingRuntime{store: n.store, scratch: n.scratch, threads: n.config.Threads}
 	n.registry = registry.New(n.store, n.runtime, n.config.Version, n.config.Log)
-	n.dispatcher = dispatch.New(n.store, n.registry, n.config.Log)
+	n.dispatcher = dispatch.New(dispatch.Config{Store: n.store, Registry: n.registry, Log: n.config.Log})
 	n.notifier = notify.New(n.store, n.receivers, n.config.Log)
 	return nil
 }
@@ -160,7 +164,7 @@ func (n *Node) Registry() *registry.Registry { return n.registry }
 // Work runs every step until ctx ends, and returns when all have stopped.
 func (n *Node) Work(ctx context.Context) error {
 	building := &build.Tasks{
-		Store: n.store, Pipelines: n, Scratch: n.scratch, Self: n.config.Self, Threads: n.config.Threads, Judge: judgeable,
+		Store: n.store, Pipelines: n, Scratch: n.scratch, Self: n.config.Self, Threads: n.config.Threads, Mark: n.mark, Judge: judgeable,
 	}
 	judging := &judge.Tasks{Store: n.store, Pipelines: n, Open: n.runtime.judged, Scratch: n.scratch}
 	builder := n.worker(bakeoff.QueueDefault, n.config.Slots, map[bakeoff.TaskKind]worker.Handler{
@@ -214,7 +218,7 @@ func (n *Node) Submit(ctx context.Context, file bakeoff.PipelineFile, p *bakeoff
 	if err := n.store.CreateRun(ctx, run); err != nil {
 		return "", err
 	}
-	return run.ID, n.dispatcher.Submit(ctx, run.ID)
+	return run.ID, n.dispatcher.Submit(ctx, run)
 }
 
 // Cancel ends a run that has not come to its promotion.

@@ -1,0 +1,75 @@
+package dispatch
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/bakeoffhq/bakeoff"
+)
+
+// known is what is known by heart of the runs that have not ended: little, since there may be many.
+type known struct {
+	mu   sync.Mutex
+	runs map[string]openRun // guarded by mu
+}
+
+// openRun is what is known of one run.
+type openRun struct {
+	pipeline string
+	created  time.Time
+	deadline time.Time // zero where there is none, or none any more
+}
+
+func (k *known) put(r bakeoff.Run) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	o := openRun{pipeline: r.Pipeline, created: r.Created, deadline: r.Deadline}
+	if r.Late || r.Phase == bakeoff.PhasePromote {
+		o.deadline = time.Time{}
+	}
+	k.runs[r.ID] = o
+}
+
+func (k *known) drop(id string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.runs, id)
+}
+
+// of returns the runs of a pipeline, "" for every one, oldest first.
+func (k *known) of(pipeline string) []string {
+	return k.all(func(r openRun) bool { return pipeline == "" || r.pipeline == pipeline })
+}
+
+// due returns the runs whose deadline has passed, oldest first, and the next deadline after now, zero
+// for none.
+func (k *known) due(now time.Time) (ids []string, next time.Time) {
+	ids = k.all(func(r openRun) bool {
+		if r.deadline.After(now) && (next.IsZero() || r.deadline.Before(next)) {
+			next = r.deadline
+		}
+		return !r.deadline.IsZero() && !r.deadline.After(now)
+	})
+	return ids, next
+}
+
+// all returns the runs for which ok is true, oldest first.
+func (k *known) all(ok func(openRun) bool) []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var ids []string
+	for id, r := range k.runs {
+		if ok(r) {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, func(a, b string) int {
+		if c := k.runs[a].created.Compare(k.runs[b].created); c != 0 {
+			return c
+		}
+		return strings.Compare(a, b)
+	})
+	return ids
+}
