@@ -78,6 +78,8 @@ type Version struct {
 	Golden    Digest    `json:"golden"`
 	Created   time.Time `json:"created"`
 	Lineage   Lineage   `json:"lineage"`
+	// Released is when retention let go of its artifact and golden answers; zero while they are kept.
+	Released time.Time `json:"released,omitzero"`
 }
 
 // Lineage says where a version comes from: everything that is needed to build it again.
