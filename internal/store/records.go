@@ -172,48 +172,6 @@ func phaseOf(value []byte) bakeoff.Phase {
 	}
 }
 
-// PublishEvent appends an event.
-func (s *Store) PublishEvent(ctx context.Context, e bakeoff.Event) error {
-	b, err := json.Marshal(e)
-	if err != nil {
-		return fmt.Errorf("publish event: %w", err)
-	}
-	if _, err := s.js.Publish(ctx, "event."+e.Run+"."+string(e.Kind), b); err != nil {
-		return fmt.Errorf("publish event: %w", unavailable(err))
-	}
-	return nil
-}
-
-// WatchEvents calls each with the events of a run, from its first, until ctx ends or each returns
-// an error, which it then returns.
-func (s *Store) WatchEvents(ctx context.Context, run string, each func(bakeoff.Event) error) error {
-	consumer, err := s.js.OrderedConsumer(ctx, "events", jetstream.OrderedConsumerConfig{FilterSubjects: []string{"event." + run + ".>"}})
-	if err != nil {
-		return fmt.Errorf("watch events: %w", unavailable(err))
-	}
-	messages, err := consumer.Messages()
-	if err != nil {
-		return fmt.Errorf("watch events: %w", unavailable(err))
-	}
-	defer messages.Stop()
-	for {
-		msg, err := messages.Next(jetstream.NextContext(ctx))
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("watch events: %w", err)
-		}
-		var e bakeoff.Event
-		if err := json.Unmarshal(msg.Data(), &e); err != nil {
-			return fmt.Errorf("watch events: %w", err)
-		}
-		if err := each(e); err != nil {
-			return err
-		}
-	}
-}
-
 // PutDelivery records what became of a notification at a receiver.
 func (s *Store) PutDelivery(ctx context.Context, d bakeoff.Delivery) error {
 	value, err := s.encode(ctx, d)
