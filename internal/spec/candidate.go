@@ -68,7 +68,7 @@ func (d *decoder) queue(n *node) string {
 
 const (
 	maxAttempts    = 20
-	maxBackoff     = time.Hour // doubled nineteen times it is still a time.Duration
+	maxBackoff     = time.Hour // it is doubled up to this, so a longer one would never be
 	defaultBackoff = 30 * time.Second
 )
 

@@ -11,6 +11,9 @@ import (
 // due checks that a schedule can be read and comes at all. What is wrong is found by reading its
 // parts one by one, so that the mistake is recorded at the part and not at the whole.
 func (d *decoder) due(n *node, s bakeoff.Schedule) {
+	if d.wrongZone(n.get("timezone")) {
+		s.Timezone = "" // the rest is checked all the same
+	}
 	_, err := cron.Parse(s)
 	if err == nil {
 		return
@@ -20,7 +23,6 @@ func (d *decoder) due(n *node, s bakeoff.Schedule) {
 		expression = n.get("cron")
 	}
 	switch {
-	case d.wrongZone(n.get("timezone")):
 	case s.Fields != nil && d.wrongField(n, *s.Fields):
 	case s.Fields != nil:
 		d.never(n, err)

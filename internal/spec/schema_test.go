@@ -32,8 +32,10 @@ func TestSchema(t *testing.T) {
 // the same, as far as a schema can tell.
 func TestSchemaAgreesWithParse(t *testing.T) {
 	schema := compiled(t)
-	for _, path := range []string{"testdata/good-full.yaml", "testdata/good-minimal.yaml", "testdata/good-regression.yaml", "testdata/good-by-column.yaml",
-		"testdata/good-design.yaml", "testdata/good-nightly.yaml", "testdata/good-schedule-text.yaml", "testdata/good-schedule-quoted-fields.yaml"} {
+	for _, path := range []string{
+		"testdata/good-full.yaml", "testdata/good-minimal.yaml", "testdata/good-regression.yaml", "testdata/good-by-column.yaml",
+		"testdata/good-design.yaml", "testdata/good-nightly.yaml", "testdata/good-schedule-text.yaml", "testdata/good-schedule-quoted-fields.yaml",
+	} {
 		if err := schema.Validate(instance(t, path)); err != nil {
 			t.Errorf("%s: %v", path, err)
 		}
