@@ -68,6 +68,29 @@ type Tick struct {
 	Told string `json:"told,omitempty"`
 }
 
+// Cursor is how far a pipeline's schedule has been decided: all that a process which takes over has
+// to know. The scheduler is its only writer, and a tick is claimed by writing it.
+type Cursor struct {
+	Pipeline string   `json:"pipeline"`
+	Revision Digest   `json:"revision"`
+	Schedule Schedule `json:"schedule"` // as the revision declares it
+	// Times is the schedule's canonical text; "" once the pipeline has none any more.
+	Times   string      `json:"times,omitempty"`
+	At      time.Time   `json:"at"`                // every tick up to here is decided
+	Waiting []time.Time `json:"waiting,omitempty"` // the ticks in TickWaiting, oldest first
+	Owed    []Claim     `json:"owed,omitempty"`    // decided and being carried out, in order
+	Range   *Tick       `json:"range,omitempty"`   // the last ticks, if without a run and not yet told
+	// Tell is when Range is told although it may go on; zero for not before it has ended.
+	Tell   time.Time `json:"tell,omitzero"`
+	Before *Tick     `json:"before,omitempty"` // what Range, or the next one, goes on from
+}
+
+// Claim is a tick that is decided, or a range of them, before that is carried out.
+type Claim struct {
+	Tick   Tick   `json:"tick"`
+	Cancel string `json:"cancel,omitempty"` // the run that it replaces
+}
+
 // Pause stops a pipeline's schedule until a person resumes it.
 type Pause struct {
 	Pipeline string    `json:"pipeline"`
