@@ -81,7 +81,8 @@ var calls = map[string]struct {
 	},
 	"History": {
 		func(ctx context.Context, c *client.Client) (any, error) { return c.History(ctx, "churn", 0) },
-		"History churn 100", []client.RunReport{report()},
+		"History churn 100",
+		[]client.RunReport{report()},
 	},
 	"Ticks": {
 		func(ctx context.Context, c *client.Client) (any, error) { return c.Ticks(ctx, "churn", 7) },
@@ -89,7 +90,8 @@ var calls = map[string]struct {
 	},
 	"Pause": {
 		func(ctx context.Context, c *client.Client) (any, error) { return c.Pause(ctx, "churn", "holiday") },
-		"Pause churn {By:kim Why:holiday}", bakeoff.Pause{Pipeline: "churn", By: "kim", Why: "holiday", Since: moment},
+		"Pause churn {By:kim Why:holiday}",
+		bakeoff.Pause{Pipeline: "churn", By: "kim", Why: "holiday", Since: moment},
 	},
 	"Resume": {
 		func(ctx context.Context, c *client.Client) (any, error) { return c.Resume(ctx, "churn") },
@@ -108,7 +110,8 @@ var calls = map[string]struct {
 		func(ctx context.Context, c *client.Client) (any, error) {
 			return c.Runs(ctx, client.RunQuery{Open: true, Limit: 3})
 		},
-		"Runs {Open:true Limit:3}", []client.RunReport{report()},
+		"Runs {Open:true Limit:3}",
+		[]client.RunReport{report()},
 	},
 	"Cancel": {
 		func(ctx context.Context, c *client.Client) (any, error) { return nil, c.Cancel(ctx, run, "wrong data") },
@@ -173,7 +176,8 @@ var calls = map[string]struct {
 		func(ctx context.Context, c *client.Client) (any, error) {
 			return c.GC(ctx, client.Retention{DryRun: true, Days: 30})
 		},
-		"GC {DryRun:true Runs:0 Days:30} {By:kim Why:}", client.Removed{Objects: 3, Bytes: 4096, Runs: 2, DryRun: true},
+		"GC {DryRun:true Runs:0 Days:30} {By:kim Why:}",
+		client.Removed{Objects: 3, Bytes: 4096, Runs: 2, DryRun: true},
 	},
 	"Doctor": {func(ctx context.Context, c *client.Client) (any, error) { return c.Doctor(ctx) }, "Doctor", first((&fake{}).Doctor(bg))},
 }

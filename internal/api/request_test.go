@@ -1,12 +1,15 @@
 package api_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -193,3 +196,24 @@ func TestHalfABackup(t *testing.T) {
 type fullDisk struct{}
 
 func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left") }
+
+// FuzzBody sends any body: the node is asked only for JSON, and nothing is a fault of ours.
+func FuzzBody(f *testing.F) {
+	for _, s := range []string{`{}`, `{"dry_run":true,"days":3}`, `{"days":1e3}`, `{"days":-1}`, `[`, `{"a":{"a":[1,"x",null]}}`, "\xff", `{"days":99999999999999999999}`} {
+		f.Add([]byte(s))
+	}
+	node := &fake{}
+	mux := access.NewMux()
+	api.Register(mux, node, api.Options{})
+	h := access.NewGuard(access.Config{Tokens: keys{}}).Protect(access.Socket, mux)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r := httptest.NewRequest(http.MethodPost, "/api/v1/gc", bytes.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		asked := len(node.asked()) > 0
+		if w.Code >= 500 || asked != (w.Code == 200) || asked && !json.Valid(body) {
+			t.Errorf("%q: status %d, the node was asked: %v\n%s", body, w.Code, asked, w.Body)
+		}
+	})
+}
