@@ -160,9 +160,10 @@ type Report struct {
 	Verdict  Verdict `json:"verdict"`
 	Reason   string  `json:"reason"`
 	Metric   string  `json:"metric,omitempty"`
-	// Created and Ended are when the run was asked for and when its verdict was reached.
+	// Created and Ended are when the run was asked for and when its verdict was reached; an open run has
+	// no end yet.
 	Created     time.Time        `json:"created"`
-	Ended       time.Time        `json:"ended"`
+	Ended       time.Time        `json:"ended,omitzero"`
 	Tick        time.Time        `json:"tick,omitzero"`  // the nominal time of a scheduled run
 	Late        bool             `json:"late,omitempty"` // its deadline passed before it was judged
 	RetryOf     string           `json:"retry_of,omitempty"`
