@@ -131,7 +131,7 @@ func ask[T any](ctx context.Context, c *Client, method, path string, in any) (T,
 	if err != nil {
 		return out, err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	if err := json.NewDecoder(response.Body).Decode(&out); err != nil {
 		return out, c.unreachable(ctx, fmt.Errorf("read the answer to %s %s: %w", method, path, err))
 	}
@@ -158,7 +158,7 @@ func (c *Client) send(ctx context.Context, method, path string, in any) (*http.R
 		return nil, c.unreachable(ctx, err)
 	}
 	if response.StatusCode/100 != 2 {
-		defer response.Body.Close()
+		defer func() { _ = response.Body.Close() }()
 		return nil, errorOf(response)
 	}
 	return response, nil

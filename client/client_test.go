@@ -111,7 +111,7 @@ func TestNobodyThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener.Close() // so that nobody listens at its address
+	_ = listener.Close() // so that nobody listens at its address
 	for _, url := range []string{"http://" + listener.Addr().String(), "unix://" + filepath.Join(t.TempDir(), "socket")} {
 		c, err := client.New(client.Options{BaseURL: url})
 		if err != nil {
@@ -149,8 +149,10 @@ func TestSocket(t *testing.T) {
 		t.Errorf("%+v, %v", n, err)
 	}
 	c.Close()
-	server.Close()
-	<-served
+	_ = server.Close()
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		t.Error(err)
+	}
 }
 
 // TestIDsAreMadeByTheCaller has the client make an ID where none was given.

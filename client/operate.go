@@ -50,7 +50,7 @@ func (c *Client) Backup(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	to := &sink{w: w}
 	if _, err := io.Copy(to, response.Body); err != nil {
 		if to.err != nil {

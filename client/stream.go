@@ -116,7 +116,7 @@ func (c *Client) stream(ctx context.Context, path string, after uint64, each fun
 	if err != nil {
 		return c.unreachable(ctx, err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
 		return errorOf(response)
 	}

@@ -233,7 +233,7 @@ func TestErrorCodes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer response.Body.Close()
+			defer func() { _ = response.Body.Close() }()
 			if response.StatusCode != status {
 				t.Errorf("status %d, want %d", response.StatusCode, status)
 			}

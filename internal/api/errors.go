@@ -52,7 +52,7 @@ func refuse(status int, message string, errs ...error) huma.StatusError {
 	}
 	var found []string
 	for _, err := range errs {
-		if d, ok := err.(huma.ErrorDetailer); ok { //nolint:errorlint // huma hands out these themselves
+		if d, ok := err.(huma.ErrorDetailer); ok { // huma wraps none
 			detail := d.ErrorDetail()
 			found = append(found, detail.Location+": "+detail.Message)
 		}

@@ -22,7 +22,7 @@ import (
 
 func read(t *testing.T, response *http.Response) string {
 	t.Helper()
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	b, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +137,7 @@ func TestSlowBody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	fmt.Fprintf(conn, "POST /api/v1/gc HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
 	got, err := io.ReadAll(conn)
 	if err != nil || !strings.Contains(string(got), "408 Request Timeout") {

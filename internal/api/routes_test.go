@@ -142,6 +142,9 @@ func TestOpenRun(t *testing.T) {
 			t.Errorf("the answer lacks %s: %s", want, got)
 		}
 	}
+	if strings.Contains(got, `"ended"`) {
+		t.Errorf("the run has ended: %s", got)
+	}
 }
 
 // TestTokensAct has the record say whose token it was, and that a program asked.
