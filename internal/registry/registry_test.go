@@ -59,6 +59,9 @@ func (f fixture) decided(t *testing.T, id string, champion int) bakeoff.Run {
 			Leaderboard: []bakeoff.LeaderboardRow{{Candidate: "forest", Role: bakeoff.RoleChallenger, Metrics: map[string]float64{"roc_auc": 0.8}}},
 		},
 	}
+	if _, err := f.store.PutBytes(t.Context(), []byte(id)); err != nil { // the artifact
+		t.Fatal(err)
+	}
 	if err := f.store.CreateRun(t.Context(), run); err != nil {
 		t.Fatal(err)
 	}

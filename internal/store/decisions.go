@@ -66,6 +66,9 @@ func (s *Store) Verdicts(ctx context.Context, pipeline string) ([]bakeoff.Report
 // Commit writes a change in one atomic batch. It has code Conflict if the model's record has
 // changed since it was read, or if the run has a verdict already.
 func (s *Store) Commit(ctx context.Context, c bakeoff.Change) error {
+	if err := s.mustHold(ctx, c); err != nil {
+		return fmt.Errorf("commit decision on %s: %w", c.Model.Name, err)
+	}
 	batch, err := jetstreamext.NewBatchPublisher(s.js)
 	if err != nil {
 		return fmt.Errorf("commit decision on %s: %w", c.Model.Name, err)

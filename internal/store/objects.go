@@ -48,8 +48,9 @@ func (s *Store) putObject(ctx context.Context, r io.ReadSeeker) (bakeoff.Digest,
 		return "", err
 	}
 	digest := bakeoff.DigestOfSum(sum.Sum(nil))
-	if _, err := s.objects.GetInfo(ctx, string(digest)); err == nil {
-		return digest, nil
+	there, err := s.refresh(ctx, digest)
+	if err != nil || there {
+		return digest, err
 	}
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
 		return "", err

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -47,6 +48,8 @@ type Store struct {
 	decisions  jetstream.KeyValue // model.NAME, version.NAME.N, verdict.NAME.RUN, outbox.ID, deploy.ID
 	objects    jetstream.ObjectStore
 	tasks      jetstream.Stream
+
+	upkeep sync.Mutex // held by a backup or a collection: neither while the other is under way
 }
 
 // Open makes sure that the streams and buckets exist.
