@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf16"
 
 	"github.com/charmbracelet/x/ansi"
@@ -97,6 +98,18 @@ func messages() map[string]bakeoff.Notification {
 		"failed-data": {ID: "churn-1", Pipeline: "churn", Report: bakeoff.Report{
 			Run: "churn-1", Pipeline: "churn",
 			Verdict: bakeoff.Failed, Reason: "telco.csv: row 17 has 20 fields, 21 are wanted",
+		}},
+		"late": notification("churn", bakeoff.Report{
+			Verdict: bakeoff.Promoted, Reason: "boosting is ahead", Champion: live("boosting", 17), Late: true,
+			Tick: time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC),
+		}),
+		"missed": {ID: "churn-missed-1", Pipeline: "churn", Ticks: &bakeoff.Tick{
+			Pipeline: "churn", Time: time.Date(2026, 11, 20, 20, 0, 0, 0, time.UTC), Last: time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC),
+			Count: 3, State: bakeoff.TickMissed, Reason: "no node was up; only the latest is made up for <!here>",
+		}},
+		"skipped": {ID: "churn-skipped-1", Pipeline: "churn", Ticks: &bakeoff.Tick{
+			Pipeline: "churn", Time: time.Date(2026, 11, 22, 5, 0, 30, 0, time.FixedZone("KST", 9*3600)), Last: time.Date(2026, 11, 22, 5, 0, 30, 0, time.UTC),
+			Count: 1, State: bakeoff.TickSkipped, Reason: "the run churn-20261122T200000Z was still open",
 		}},
 		"long-names": notification(long, bakeoff.Report{
 			Verdict: bakeoff.Promoted, Reason: strings.Repeat("because ", 1000),
@@ -259,5 +272,8 @@ func FuzzMessage(f *testing.F) {
 			r.Leaderboard = append(r.Leaderboard, row)
 		}
 		checkLimits(t, bakeoff.Notification{ID: pipeline, Pipeline: pipeline, Report: r})
+		checkLimits(t, bakeoff.Notification{ID: pipeline, Pipeline: pipeline, Ticks: &bakeoff.Tick{
+			Count: number, State: bakeoff.TickState(metric), Reason: reason, Time: time.Unix(int64(number)>>8, 0),
+		}})
 	})
 }

@@ -31,17 +31,20 @@ type step func(w http.ResponseWriter, r *http.Request)
 // message is what a test looks at in a request.
 type message struct {
 	Text string `json:"text"`
+	raw  string
 }
 
 func (m message) headline() string { head, _, _ := strings.Cut(m.Text, "\n"); return head }
 
 func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	var m message
-	if body, err := io.ReadAll(req.Body); err != nil || json.Unmarshal(body, &m) != nil ||
+	body, err := io.ReadAll(req.Body)
+	if err != nil || json.Unmarshal(body, &m) != nil ||
 		!strings.HasPrefix(req.Header.Get("Content-Type"), "application/json") {
 		http.Error(w, "invalid_payload", http.StatusBadRequest)
 		return
 	}
+	m.raw = string(body)
 	r.mu.Lock()
 	r.messages = append(r.messages, m)
 	next := r.script[min(len(r.messages), len(r.script))-1]
@@ -99,6 +102,7 @@ type memory struct {
 	deliveries map[string]bakeoff.Delivery
 	settled    map[string]bool
 	watching   []func()
+	whole      int                          // how many notifications were read whole
 	putFails   func(bakeoff.Delivery) error // injects a fault of the store
 }
 
@@ -142,6 +146,7 @@ func (s *memory) Notification(_ context.Context, id string) (bakeoff.Notificatio
 	defer s.mu.Unlock()
 	for _, n := range s.owed {
 		if n.ID == id && !s.settled[id] {
+			s.whole++
 			return n, nil
 		}
 	}
@@ -159,6 +164,12 @@ func (s *memory) Undelivered(context.Context) ([]bakeoff.Delivery, error) {
 	}
 	sort.Slice(list, func(i, j int) bool { return list[i].Time.After(list[j].Time) })
 	return list, nil
+}
+
+func (s *memory) wholeReads() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.whole
 }
 
 // isSettled reports whether nothing is owed of a notification any more.

@@ -245,7 +245,7 @@ func (c *courier) step(ctx context.Context, l *letter) (tried bool, err error) {
 		return false, bakeoff.Errorf(bakeoff.CodeNotFound, "%s has no receiver %d any more", l.note.ID, l.delivery.Receiver)
 	}
 	l.to = receivers[l.delivery.Receiver]
-	if err := c.read(ctx, l); err != nil {
+	if err := c.read(ctx, l); err != nil || ctx.Err() != nil {
 		return false, err
 	}
 	return true, c.send(ctx, l, once)
