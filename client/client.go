@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"time"
 	"unicode"
@@ -61,35 +62,35 @@ type Client struct {
 // New returns a client. A BaseURL that is none is an error with bakeoff.CodeInvalid; whether a node
 // is there, the first call says.
 func New(o Options) (*Client, error) {
-	u, err := url.Parse(o.BaseURL)
-	if err != nil {
-		return nil, badURL()
-	}
 	c := &Client{
-		base: strings.TrimSuffix(o.BaseURL, "/"), shown: u.Redacted(), token: o.Token, by: visible(o.By),
+		base: strings.TrimSuffix(o.BaseURL, "/"), shown: o.BaseURL, token: o.Token, by: visible(o.By),
 		patience: 30 * time.Second,
 	}
+	socket, isSocket := strings.CutPrefix(o.BaseURL, "unix://")
 	switch {
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return nil, badURL()
-	case u.Scheme == "unix" && u.Host == "" && u.Path != "":
+	case isSocket && filepath.IsAbs(socket): // the rest is a path, in which any character may stand
 		c.base = "http://localhost"
-		c.own = socketTransport(u.Path)
-	case (u.Scheme == "http" || u.Scheme == "https") && u.Host != "":
+		c.own = socketTransport(socket)
+	case isURL(o.BaseURL):
 		c.own = http.DefaultTransport.(*http.Transport).Clone()
 	default:
 		return nil, badURL()
 	}
-	transport := o.Transport
-	if transport != nil {
-		c.own = nil
-	} else {
-		transport = c.own
+	var transport http.RoundTripper = c.own
+	if o.Transport != nil {
+		c.own, transport = nil, o.Transport
 	}
 	c.http = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse // nobody but the node gets the token
 	}}
 	return c, nil
+}
+
+// isURL reports whether text is an HTTP URL of a scheme, a host and a path, and no more.
+func isURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" &&
+		u.User == nil && u.RawQuery == "" && u.Fragment == ""
 }
 
 // badURL does not repeat the URL: there may be a password in it.

@@ -23,7 +23,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestNew(t *testing.T) {
 	for url, ok := range map[string]bool{
 		"http://127.0.0.1:7700": true, "https://models.example/": true, "https://proxy.example/bakeoff": true, "unix:///srv/.bakeoff/socket": true,
-		"": false, "127.0.0.1:7700": false, "localhost": false, "ftp://host": false, "http://": false, "unix://socket": false, "unix:": false,
+		"unix:///srv/100%/a b#1/socket?": true,
+		"":                               false, "127.0.0.1:7700": false, "localhost": false, "ftp://host": false, "http://": false, "unix://socket": false, "unix:": false,
 		"http://kim:canary@host:1": false, "http://host/?a=canary": false, "http://host/#x": false, "http://canary host": false, "://canary": false,
 	} {
 		c, err := client.New(client.Options{BaseURL: url})
@@ -130,7 +131,7 @@ func TestNobodyThere(t *testing.T) {
 }
 
 func TestSocket(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "s")
+	path := filepath.Join(t.TempDir(), "100% #?")
 	listener, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)

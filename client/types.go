@@ -184,6 +184,8 @@ type Retention struct {
 	DryRun bool `json:"dry_run,omitempty" doc:"only say what would be removed"`
 	Runs   int  `json:"runs,omitempty" minimum:"1" doc:"how many runs of a pipeline stay; the node's setting where it is left out"`
 	Days   int  `json:"days,omitempty" minimum:"1" doc:"how many days a run stays; the node's setting where it is left out"`
+	// Versions counts those whose artifacts stay; a version's record always does.
+	Versions int `json:"versions,omitempty" minimum:"1" doc:"how many versions of a model stay with their artifacts; the node's setting where it is left out"`
 }
 
 // Removed counts what was removed, or would be.
@@ -191,7 +193,9 @@ type Removed struct {
 	Objects int   `json:"objects"`
 	Bytes   int64 `json:"bytes"`
 	Runs    int   `json:"runs"`
-	DryRun  bool  `json:"dry_run,omitempty"`
+	// Versions counts those whose artifacts went; their records stay.
+	Versions int  `json:"versions" doc:"of which the artifacts went; their records stay"`
+	DryRun   bool `json:"dry_run,omitempty"`
 }
 
 // Check is a finding about the node and its machine.

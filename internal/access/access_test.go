@@ -337,18 +337,3 @@ func TestCheckListen(t *testing.T) {
 		}
 	}
 }
-
-func TestSecrets(t *testing.T) {
-	a, hash := access.NewSecret()
-	b, other := access.NewSecret()
-	if a == b || hash == other || len(a) < 43 || !hash.Valid() {
-		t.Fatalf("secrets of %d and %d characters, hashes %s and %s", len(a), len(b), hash, other)
-	}
-	tokens := []bakeoff.Token{{Name: "a", Hash: hash}, {Name: "b", Hash: other}, {Name: "none"}}
-	for secret, want := range map[string]string{a: "a", b: "b", "": "", a[1:]: "", string(hash): ""} {
-		got, ok := access.Find(tokens, secret)
-		if got.Name != want || ok != (want != "") {
-			t.Errorf("found %q %v, want %q", got.Name, ok, want)
-		}
-	}
-}

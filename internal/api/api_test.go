@@ -176,7 +176,7 @@ var calls = map[string]struct {
 		func(ctx context.Context, c *client.Client) (any, error) {
 			return c.GC(ctx, client.Retention{DryRun: true, Days: 30})
 		},
-		"GC {DryRun:true Runs:0 Days:30} {By:kim Why:}",
+		"GC {DryRun:true Runs:0 Days:30 Versions:0} {By:kim Why:}",
 		client.Removed{Objects: 3, Bytes: 4096, Runs: 2, DryRun: true},
 	},
 	"Doctor": {func(ctx context.Context, c *client.Client) (any, error) { return c.Doctor(ctx) }, "Doctor", first((&fake{}).Doctor(bg))},
