@@ -1,0 +1,295 @@
+package join_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/join"
+)
+
+// A worker on another machine builds all candidates of a run; its clock, an hour ahead, is in no
+// record.
+func TestAJoinedWorkerBuilds(t *testing.T) {
+	t.Parallel()
+	n := open(t, setup{})
+	n.submit(t, "churn-a", "forest", "logistic", "boosting")
+	c, dir := n.dial(t, "gpu-1.example.com"), t.TempDir()
+	if c.Name() != "gpu-1-example-com" {
+		t.Errorf("named %s", c.Name())
+	}
+	work(t, c, func(ctx context.Context, a bakeoff.Attempt) (bakeoff.Result, error) {
+		return build(ctx, c, dir, a)
+	})
+	for _, r := range n.results(t, "churn-a", 3) {
+		trial := r.Trial
+		if trial.State != bakeoff.TrialBuilt || r.Attempt != 1 || trial.Worker != c.Name() {
+			t.Errorf("%s: %+v", r.Task.Candidate, trial)
+		}
+		if off := time.Until(trial.Started); off > 0 {
+			t.Errorf("%s began %s from now: by the worker's clock", trial.Candidate, off)
+		}
+		want := rows + " of churn-asecret of " + trial.Candidate
+		if got, err := n.store.GetBytes(t.Context(), trial.Artifact); err != nil || string(got) != want {
+			t.Errorf("artifact of %s: %q, %v", trial.Candidate, got, err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	var told int
+	err := n.store.WatchEvents(ctx, "churn-a", 0, nil, func(_ uint64, e bakeoff.Event) error {
+		if e.Time.After(time.Now()) || e.Kind != bakeoff.EventStarted {
+			t.Errorf("event %+v", e)
+		}
+		if told++; told == 3 {
+			cancel()
+		}
+		return nil
+	})
+	if err != nil || told != 3 {
+		t.Errorf("%d events, %v", told, err)
+	}
+	eventually(t, "the queue is empty and the roster says who worked", func() bool {
+		ws := n.roster.Workers()
+		return len(ws) == 1 && ws[0].Name == c.Name() && ws[0].Joined && len(ws[0].Work) == 0
+	})
+}
+
+// A worker is told of its own trials and of nothing else in the run.
+func TestARunIsToldWithoutHoldoutAndOtherRecipes(t *testing.T) {
+	t.Parallel()
+	n := open(t, setup{})
+	n.submit(t, "churn-a", "forest", "logistic")
+	c := n.dial(t, "w")
+	taken, lease, err := c.Take(t.Context(), bakeoff.QueueDefault)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run, _, err := c.Run(t.Context(), "churn-a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(run.Recipes) != 1 || run.Recipes[0].Name != taken.Candidate || len(run.Trials) != 1 || run.Trials[0].State != bakeoff.TrialQueued {
+		t.Errorf("told of %+v and %+v", run.Recipes, run.Trials)
+	}
+	if s := run.Snapshot; s == nil || s.Holdout != "" || s.Rows.Holdout != 0 || s.Schema.Target != "churn" || s.Split.Seed != 7 {
+		t.Errorf("told of the snapshot: %+v", s)
+	}
+	if err := lease.Release(0); err != nil {
+		t.Fatal(err)
+	}
+	if run, _, err := c.Run(t.Context(), "churn-a"); err != nil || run.Phase != bakeoff.PhaseEnded || run.Recipes != nil {
+		t.Errorf("told after the task was given back: %+v, %v", run, err)
+	}
+}
+
+// The node is restarted while a worker builds: the worker goes on, and its result counts. Nobody
+// builds it a second time.
+func TestABuildSurvivesARestartOfTheNode(t *testing.T) {
+	t.Parallel()
+	n := open(t, setup{})
+	n.submit(t, "churn-a", "forest")
+	c, dir := n.dial(t, "w"), t.TempDir()
+	started, goOn := make(chan struct{}), make(chan struct{})
+	var starts atomic.Int32
+	work(t, c, func(ctx context.Context, a bakeoff.Attempt) (bakeoff.Result, error) {
+		if starts.Add(1) == 1 {
+			close(started)
+		}
+		select {
+		case <-goOn:
+		case <-ctx.Done():
+			return bakeoff.Result{}, context.Cause(ctx)
+		}
+		return build(ctx, c, dir, a)
+	})
+	<-started
+	dir0, addr := n.dir, n.addr
+	n.stop()
+	n = open(t, setup{dir: dir0, addr: addr})
+	q, err := n.store.Queue(t.Context(), bakeoff.QueueDefault)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Longer than a lease holds without an extension.
+	ctx, cancel := context.WithTimeout(t.Context(), 17*time.Second)
+	defer cancel()
+	if l, err := q.Lease(ctx); err == nil {
+		t.Fatalf("%s was handed out again while it is built", l.Task.Candidate)
+	}
+	close(goOn)
+	rs := n.results(t, "churn-a", 1)
+	if len(rs) != 1 || rs[0].Attempt != 1 || rs[0].Trial.State != bakeoff.TrialBuilt || starts.Load() != 1 {
+		t.Errorf("%d builds, results %+v", starts.Load(), rs)
+	}
+	if ws := n.roster.Workers(); len(ws) != 1 || ws[0].Name != "w" {
+		t.Errorf("the node does not know who works for it: %+v", ws)
+	}
+}
+
+// A node that goes away and does not come back in time: the worker stops building.
+func TestAWorkerThatLosesItsNodeStops(t *testing.T) {
+	t.Parallel()
+	n := open(t, setup{})
+	n.submit(t, "churn-a", "forest")
+	c := n.dial(t, "w")
+	started, ended := make(chan struct{}), make(chan error, 1)
+	stop := work(t, c, func(ctx context.Context, _ bakeoff.Attempt) (bakeoff.Result, error) {
+		close(started)
+		<-ctx.Done()
+		ended <- context.Cause(ctx)
+		return bakeoff.Result{}, context.Cause(ctx)
+	})
+	<-started
+	n.stop()
+	cut := time.Now()
+	err := <-ended
+	if d := time.Since(cut); d < 5*time.Second || d > 15*time.Second {
+		t.Errorf("the build was stopped after %s", d)
+	}
+	if err == nil || !strings.Contains(err.Error(), bakeoff.ErrLeaseLost.Error()) {
+		t.Errorf("stopped for %v", err)
+	}
+	stop()
+}
+
+// A task for a worker that has just died is given to the next at once.
+func TestATaskForAWorkerThatIsGoneIsGivenToTheNext(t *testing.T) {
+	t.Parallel()
+	n := open(t, setup{})
+	dead, err := join.Dial(t.Context(), n.options(t, "dead"), join.Worker{Queues: []string{bakeoff.QueueDefault}, Slots: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	waiting := make(chan error, 1)
+	go func() {
+		_, _, err := dead.Take(context.Background(), bakeoff.QueueDefault)
+		waiting <- err
+	}()
+	time.Sleep(200 * time.Millisecond) // for its request to wait at the node
+	dead.Close()
+	if err := <-waiting; err == nil {
+		t.Error("a closed connection brought a task")
+	}
+	n.submit(t, "churn-a", "forest")
+	c := n.dial(t, "w")
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if got, _, err := c.Take(ctx, bakeoff.QueueDefault); err != nil || got.Candidate != "forest" {
+		t.Errorf("the next worker gets %+v, %v", got, err)
+	}
+}
+
+// Whoever stops waiting keeps no task.
+func TestWhoStopsTakingSwallowsNothing(t *testing.T) {
+	t.Parallel()
+	n := open(t, setup{})
+	c := n.dial(t, "w")
+	for range 5 {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		if _, _, err := c.Take(ctx, bakeoff.QueueDefault); err == nil {
+			t.Fatal("a task from nowhere")
+		}
+		cancel()
+	}
+	n.submit(t, "churn-a", "forest")
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if _, _, err := c.Take(ctx, bakeoff.QueueDefault); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestADrainedWorkerTakesNoMore(t *testing.T) {
+	t.Parallel()
+	var draining atomic.Bool
+	n := open(t, setup{drain: func(string) bool { return draining.Load() }})
+	c := n.dial(t, "w")
+	draining.Store(true)
+	select {
+	case <-c.Draining():
+	case <-time.After(10 * time.Second):
+		t.Fatal("the worker was not told")
+	}
+	n.submit(t, "churn-a", "forest")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if task, _, err := c.Take(ctx, bakeoff.QueueDefault); err == nil {
+		t.Errorf("it took %+v", task)
+	}
+	eventually(t, "it is shown as draining", func() bool {
+		return slices.ContainsFunc(n.roster.Workers(), func(w bakeoff.WorkerInfo) bool { return w.State == bakeoff.WorkerDraining })
+	})
+}
+
+// An attempt that failed and is tried again keeps its count and what it printed.
+func TestAnAttemptIsPutOffAndTakenBack(t *testing.T) {
+	t.Parallel()
+	n := open(t, setup{})
+	run := n.submit(t, "churn-a", "forest")
+	c := n.dial(t, "w")
+	take := func() (bakeoff.Attempt, uint64, *join.Lease) {
+		t.Helper()
+		got, lease, err := c.Take(t.Context(), bakeoff.QueueDefault)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, token, err := c.BeginAttempt(t.Context(), got, "ignored", hourAhead())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a, token, lease
+	}
+	a, token, lease := take()
+	if again, same, err := c.BeginAttempt(t.Context(), a.Task, "", time.Time{}); err != nil || same != token || again.Number != 1 {
+		t.Errorf("asked twice: %+v, %d, %v", again, same, err)
+	}
+	if err := c.ReturnAttempt(t.Context(), a, token); err != nil {
+		t.Fatal(err)
+	}
+	if err := lease.Release(0); err != nil {
+		t.Fatal(err)
+	}
+	a, token, lease = take()
+	if a.Number != 1 || a.Worker != "w" || !a.Joined || a.Started.After(time.Now()) {
+		t.Errorf("after an attempt that was taken back: %+v", a)
+	}
+	log := filepath.Join(t.TempDir(), "log")
+	if err := os.WriteFile(log, []byte("it failed"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	digest, err := c.PutFile(t.Context(), log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Failures, a.Log, a.Next = 1, digest, time.Now().Add(time.Second)
+	if err := c.PostponeAttempt(t.Context(), a, token); err != nil {
+		t.Fatal(err)
+	}
+	if err := lease.Release(time.Second); err != nil {
+		t.Fatal(err)
+	}
+	a, token, lease = take()
+	if a.Number != 2 || a.Failures != 1 || a.Log != digest || a.Lost != "" {
+		t.Errorf("after an attempt that failed: %+v", a)
+	}
+	if err := c.GetFile(t.Context(), digest, filepath.Join(t.TempDir(), "earlier")); err != nil {
+		t.Errorf("what the earlier attempt printed: %v", err)
+	}
+	failed := bakeoff.Result{Task: a.Task, Attempt: 2, Trial: &bakeoff.Trial{Candidate: "forest", State: bakeoff.TrialFailed, Class: bakeoff.FailedExit, Reason: "exit code 1", Log: digest}}
+	if err := c.EndAttempt(t.Context(), failed, token); err != nil {
+		t.Fatal(err)
+	}
+	if err := lease.Done(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if rs := n.results(t, run.ID, 1); rs[0].Trial.Log != digest || rs[0].Attempt != 2 {
+		t.Errorf("%+v", rs[0])
+	}
+}
