@@ -19,6 +19,9 @@ const (
 	// pingInterval and maxPings bound how long a peer that has vanished looks alive: about 3 s.
 	pingInterval = time.Second
 	maxPings     = 2
+
+	// maxPayload lets a record pass whole: a schema with very many categories has some megabytes.
+	maxPayload = 8 << 20
 )
 
 // Rights are the subjects that a client may use; everything else is refused by the server.
@@ -89,6 +92,7 @@ func (l Listen) apply(o *server.Options) {
 		o.Port = server.RANDOM_PORT
 	}
 	o.TLSConfig = l.TLS
+	o.MaxPayload = maxPayload
 	o.TLSTimeout = 5
 	o.AuthTimeout = 5
 	o.PingInterval, o.MaxPingsOut = pingInterval, maxPings
