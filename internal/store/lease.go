@@ -173,3 +173,15 @@ func (s *Store) Attempt(ctx context.Context, t bakeoff.Task) (bakeoff.Attempt, u
 func (s *Store) HoldAttempt(ctx context.Context, a bakeoff.Attempt, token uint64) (uint64, error) {
 	return s.put(ctx, s.trials, taskKey(a.Task)+".attempt", a, token)
 }
+
+// HasObject reports whether the store has the object.
+func (s *Store) HasObject(ctx context.Context, digest bakeoff.Digest) (bool, error) {
+	_, err := s.objects.GetInfo(ctx, string(digest))
+	if errors.Is(err, jetstream.ErrObjectNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for object %s: %w", digest.Short(), unavailable(err))
+	}
+	return true, nil
+}
