@@ -1,0 +1,166 @@
+package inference_test
+
+import (
+	"bufio"
+	"context"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/bakeoffhq/bakeoff/internal/inference"
+	"github.com/bakeoffhq/bakeoff/internal/learn"
+)
+
+var (
+	loadTime   = flag.Duration("load", 500*time.Millisecond, "how long the load of TestSwapUnderLoad lasts, with and without swaps")
+	loadRate   = flag.Float64("rate", 2_000, "requests a second of TestSwapUnderLoad")
+	listenTime = flag.Duration("listen-for", time.Minute, "how long TestListen serves")
+	listen     = flag.String("listen", "", "address on which TestListen serves the demo's champion, for a load generator of another process")
+)
+
+// load sends requests at moments that do not depend on the answers, and measures from those
+// moments, so that a stall counts for every request that it delays.
+type load struct {
+	addr    string
+	request []byte
+	rate    float64
+	check   func(status int, body []byte) error
+}
+
+// run sends for a time and returns how long each answer took, sorted.
+func (l *load) run(tb testing.TB, d time.Duration) []time.Duration {
+	tb.Helper()
+	const connections = 64
+	total := int64(d.Seconds() * l.rate)
+	var next atomic.Int64
+	var all sync.WaitGroup
+	took := make([][]time.Duration, connections)
+	start := time.Now()
+	for i := range connections {
+		all.Go(func() {
+			c, err := net.Dial("tcp", l.addr)
+			if err != nil {
+				tb.Error(err)
+				return
+			}
+			defer c.Close()
+			answers := bufio.NewReader(c)
+			var body []byte
+			for {
+				n := next.Add(1) - 1
+				if n >= total {
+					return
+				}
+				due := start.Add(time.Duration(float64(n) / l.rate * 1e9))
+				time.Sleep(time.Until(due))
+				var status int
+				if _, err = c.Write(l.request); err == nil {
+					status, body, err = readAnswer(answers, body)
+				}
+				if err == nil {
+					err = l.check(status, body)
+				}
+				if err != nil {
+					tb.Errorf("request %d: %v", n, err)
+					return
+				}
+				took[i] = append(took[i], time.Since(due))
+			}
+		})
+	}
+	all.Wait()
+	merged := slices.Concat(took...)
+	slices.Sort(merged)
+	if int64(len(merged)) != total {
+		tb.Fatalf("%d answers to %d requests", len(merged), total)
+	}
+	return merged
+}
+
+func percentile(sorted []time.Duration, p float64) time.Duration {
+	return sorted[min(int(p*float64(len(sorted))), len(sorted)-1)]
+}
+
+// TestSwapUnderLoad moves the champion every 50 ms. No request may fail and every answer must be,
+// to the byte, that of one of the two versions. With -load 60s it also compares the latencies.
+func TestSwapUnderLoad(t *testing.T) {
+	s := newSource()
+	logistic, holdout := churn(t, learn.LogisticRegression)
+	boosting, _ := churn(t, learn.GradientBoosting)
+	s.add("churn", logistic)
+	s.add("churn", boosting)
+	handler := serve(t, s, inference.Options{})
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	body := request(t, holdout.Table.ToRows(0, 1))
+	await(t, func() bool { return strings.Contains(ask(handler, "/predict/churn", body), `"version":2`) })
+	want := []string{ask(handler, "/predict/churn/versions/1", body), ask(handler, "/predict/churn/versions/2", body)}
+	var seen [2]atomic.Int64
+	l := load{addr: server.Listener.Addr().String(), request: raw("/predict/churn", body), rate: *loadRate, check: func(status int, body []byte) error {
+		i := slices.Index(want, string(body))
+		if status != http.StatusOK || i < 0 {
+			return fmt.Errorf("status %d: %s", status, body)
+		}
+		seen[i].Add(1)
+		return nil
+	}}
+	still := l.run(t, *loadTime)
+	stop := make(chan struct{})
+	var moves sync.WaitGroup
+	moves.Go(func() {
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				return
+			case <-time.After(50 * time.Millisecond):
+				s.promote("churn", 1+n%2)
+			}
+		}
+	})
+	moving := l.run(t, *loadTime)
+	close(stop)
+	moves.Wait()
+	t.Logf("%d requests at %.0f/s: p50 %v, p99 %v; champion moved every 50 ms: p50 %v, p99 %v; answered by v1 %d times, by v2 %d times",
+		len(still)+len(moving), *loadRate, percentile(still, 0.5), percentile(still, 0.99), percentile(moving, 0.5), percentile(moving, 0.99), seen[0].Load(), seen[1].Load())
+	if seen[0].Load() == 0 || seen[1].Load() == 0 {
+		t.Error("one of the two versions never answered")
+	}
+	if *loadTime >= 10*time.Second && percentile(moving, 0.99) > percentile(still, 0.99)*3/2 {
+		t.Error("p99 is more than 1.5 times that without swaps")
+	}
+}
+
+// ask returns the body of the answer to a plain request.
+func ask(handler http.Handler, path string, body []byte) string {
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(string(body)))
+	handler.ServeHTTP(w, r)
+	return w.Body.String()
+}
+
+// TestListen serves the demo's champion for a load generator of another process.
+func TestListen(t *testing.T) {
+	if *listen == "" {
+		t.Skip("-listen says where")
+	}
+	s := newSource()
+	m, holdout := churn(t, learn.LogisticRegression)
+	s.add("churn", m)
+	t.Logf("a request: %s", request(t, holdout.Table.ToRows(0, 1)))
+	server := &http.Server{
+		Addr: *listen, Handler: serve(t, s, inference.Options{}),
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+	}
+	time.AfterFunc(*listenTime, func() { _ = server.Shutdown(context.Background()) })
+	if err := server.ListenAndServe(); err != http.ErrServerClosed {
+		t.Fatal(err)
+	}
+}
