@@ -15,13 +15,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/notify"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // kept returns a notification of a run that kept version i.
 func kept(i int) bakeoff.Notification {
