@@ -2,7 +2,9 @@ package client
 
 import (
 	"context"
+	"io"
 	"net/http"
+	"strconv"
 
 	"github.com/bakeoffhq/bakeoff"
 )
@@ -31,4 +33,10 @@ func (c *Client) Rollback(ctx context.Context, model string, r Rollback) (bakeof
 // Serving returns where each model's champion answers, by model.
 func (c *Client) Serving(ctx context.Context) ([]Live, error) {
 	return ask[[]Live](ctx, c, http.MethodGet, "/serving", nil)
+}
+
+// Artifact writes the files that a version was built as, a tar archive whose digest is the version's
+// artifact, to w. After an error, what was written is none.
+func (c *Client) Artifact(ctx context.Context, model string, version int, w io.Writer) error {
+	return c.archive(ctx, path("models", model, "versions", strconv.Itoa(version), "artifact"), "artifact", w)
 }

@@ -46,7 +46,12 @@ func (c *Client) DeleteToken(ctx context.Context, name string) error {
 
 // Backup writes an archive of the whole store to w. After an error, what was written is none.
 func (c *Client) Backup(ctx context.Context, w io.Writer) error {
-	response, err := c.send(ctx, http.MethodGet, "/backup", nil)
+	return c.archive(ctx, "/backup", "backup", w)
+}
+
+// archive copies the answer to a request to w.
+func (c *Client) archive(ctx context.Context, path, what string, w io.Writer) error {
+	response, err := c.send(ctx, http.MethodGet, path, nil)
 	if err != nil {
 		return err
 	}
@@ -54,9 +59,9 @@ func (c *Client) Backup(ctx context.Context, w io.Writer) error {
 	to := &sink{w: w}
 	if _, err := io.Copy(to, response.Body); err != nil {
 		if to.err != nil {
-			return fmt.Errorf("write the backup: %w", to.err)
+			return fmt.Errorf("write the %s: %w", what, to.err)
 		}
-		return c.unreachable(ctx, fmt.Errorf("read the backup: %w", err))
+		return c.unreachable(ctx, fmt.Errorf("read the %s: %w", what, err))
 	}
 	return nil
 }

@@ -164,6 +164,14 @@ var calls = map[string]struct {
 		func(ctx context.Context, c *client.Client) (any, error) { return nil, c.DeleteToken(ctx, "ci") },
 		"DeleteToken ci {By:kim Why:}", nil,
 	},
+	"Artifact": {
+		func(ctx context.Context, c *client.Client) (any, error) {
+			var b bytes.Buffer
+			err := c.Artifact(ctx, "churn", 3, &b)
+			return b.String(), err
+		},
+		"Artifact churn 3", "archive",
+	},
 	"Backup": {
 		func(ctx context.Context, c *client.Client) (any, error) {
 			var b bytes.Buffer

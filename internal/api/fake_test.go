@@ -248,6 +248,14 @@ func (f *fake) DeleteToken(_ context.Context, name string, a api.Act) error {
 	return f.called("DeleteToken %s %+v", name, a)
 }
 
+func (f *fake) Artifact(_ context.Context, model string, version int, w io.Writer) error {
+	if err := f.called("Artifact %s %d", model, version); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "archive")
+	return err
+}
+
 func (f *fake) Backup(_ context.Context, w io.Writer) error {
 	if f.backup != nil {
 		return f.backup(w)

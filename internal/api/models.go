@@ -2,7 +2,10 @@ package api
 
 import (
 	"context"
+	"io"
 	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/client"
@@ -33,7 +36,24 @@ func (a *api) models() {
 	) (bakeoff.Model, error) {
 		return a.node.Rollback(ctx, in.Name, in.Body, act(ctx, in.Body.Why))
 	})
+	a.artifact()
 	handle(a, route{id: "list-serving", method: http.MethodGet, path: "/serving", need: access.Read, summary: "Which nodes answer with which version"}, a.serving)
+}
+
+// artifact hands out the files that a version was built as, for whoever scores elsewhere.
+func (a *api) artifact() {
+	r := route{
+		id: "get-artifact", method: http.MethodGet, path: "/models/{name}/versions/{version}/artifact", need: access.Read,
+		stream: "application/x-tar", summary: "The artifact of a version",
+		about: "A tar archive whose SHA-256 digest is the version's artifact. A connection that breaks says that it is not whole.",
+	}
+	huma.Register(a.huma, r.operation(), func(_ context.Context, in *struct {
+		Named
+		Version int `path:"version" minimum:"1" doc:"a version of the model"`
+	},
+	) (*huma.StreamResponse, error) {
+		return a.archived(r, func(ctx context.Context, w io.Writer) error { return a.node.Artifact(ctx, in.Name, in.Version, w) }), nil
+	})
 }
 
 func (a *api) promote(ctx context.Context, in *struct {

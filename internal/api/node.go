@@ -79,6 +79,8 @@ type Models interface {
 	// Promote is called with either p.Version or p.Candidate.
 	Promote(ctx context.Context, model string, p client.Promotion, a Act) (bakeoff.Model, error)
 	Rollback(ctx context.Context, model string, r client.Rollback, a Act) (bakeoff.Model, error)
+	// Artifact writes the archive of a version's files.
+	Artifact(ctx context.Context, model string, version int, w io.Writer) error
 	// Serving returns where each model's champion answers, by model.
 	Serving(ctx context.Context) ([]client.Live, error)
 }

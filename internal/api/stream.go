@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/bakeoffhq/bakeoff/client"
+	"github.com/bakeoffhq/bakeoff/internal/access"
 )
 
 // item is a message of a stream: data, as JSON, or a word of the stream itself.
@@ -42,6 +44,25 @@ func (a *api) streamed(r route, from source) *huma.StreamResponse {
 			_ = s.item(item{event: client.StreamError, data: client.ErrorBody{Error: a.told(req.Context(), r, err)}})
 		default:
 			_ = s.item(item{event: client.StreamEnd, data: struct{}{}})
+		}
+	}}
+}
+
+// archived answers with what write writes. What goes wrong when a part of it is under way breaks the
+// connection: nobody should take half an archive for one.
+func (a *api) archived(r route, write func(context.Context, io.Writer) error) *huma.StreamResponse {
+	return &huma.StreamResponse{Body: func(h huma.Context) {
+		req, w := humago.Unwrap(h)
+		out := &timed{w: w, control: http.NewResponseController(w), patience: a.options.Patience}
+		defer out.end()
+		err := write(req.Context(), out)
+		switch {
+		case err != nil && !out.begun:
+			d := a.told(req.Context(), r, err)
+			access.WriteError(w, d.Err())
+		case err != nil:
+			a.told(req.Context(), r, err) // for the log
+			panic(http.ErrAbortHandler)
 		}
 	}}
 }

@@ -5,7 +5,6 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/client"
@@ -67,29 +66,13 @@ func (a *api) tokens() {
 		})
 }
 
-// backup streams the archive. What goes wrong when a part of it is under way breaks the connection:
-// nobody should take half a backup for one.
 func (a *api) backup() {
 	r := route{
 		id: "get-backup", method: http.MethodGet, path: "/backup", need: access.Admin, stream: "application/octet-stream",
 		summary: "An archive of the store", about: "A connection that breaks says that the archive is not whole.",
 	}
 	huma.Register(a.huma, r.operation(), func(_ context.Context, _ *struct{}) (*huma.StreamResponse, error) {
-		return &huma.StreamResponse{Body: func(h huma.Context) {
-			req, w := humago.Unwrap(h)
-			w.Header().Set("Content-Type", r.stream)
-			out := newTimed(w, a.options.Patience)
-			defer out.end()
-			err := a.node.Backup(req.Context(), out)
-			switch {
-			case err != nil && !out.begun:
-				d := a.told(req.Context(), r, err)
-				access.WriteError(w, d.Err())
-			case err != nil:
-				a.told(req.Context(), r, err) // for the log
-				panic(http.ErrAbortHandler)
-			}
-		}}, nil
+		return a.archived(r, a.node.Backup), nil
 	})
 }
 
