@@ -8,8 +8,13 @@
 //	                                                    |                    |
 //	                                                    `--champion moved----'
 //
+// A run's deadline ends the trials that have not ended: out of build that leads to evaluate, out of
+// snapshot to promote, with a failure. A run that retries another begins in build, with the rows and
+// the artifacts of that one.
+//
 // The course of a run is two pure functions: Step, from a state and an event to the next state,
 // and Effects, from a state to what has to be done in it. The Dispatcher around them stores each
 // state before it carries out its effects, and carries them out again at start and every minute:
-// a crash between any two lines leads to the same end.
+// a crash between any two lines leads to the same end. It keeps little in memory of the runs that
+// are open and nothing of those that have ended.
 package dispatch
