@@ -14,6 +14,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"time"
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/client"
@@ -76,6 +77,18 @@ func CallerOf(ctx context.Context) Caller {
 // WriteError answers a request with an error, as every face but those of other people's protocols does.
 func WriteError(w http.ResponseWriter, err *bakeoff.Error) {
 	WriteStatus(w, client.StatusOf(err.Code), err)
+}
+
+// linger is how long the body of a request that was refused may still come.
+const linger = time.Second
+
+// refuse answers a request whose body nobody reads. net/http would wait for a part of it, however slowly
+// it comes.
+func refuse(w http.ResponseWriter, r *http.Request, err *bakeoff.Error) {
+	if r.ContentLength != 0 {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(linger)) // where there are deadlines
+	}
+	WriteError(w, err)
 }
 
 // WriteStatus is WriteError with a status that says more than the code's.

@@ -3,7 +3,9 @@ package access_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -334,6 +336,29 @@ func TestCheckListen(t *testing.T) {
 	} {
 		if got := access.DoorOf(address); got != want {
 			t.Errorf("DoorOf(%q) = %v, want %v", address, got, want)
+		}
+	}
+}
+
+// TestRefusedBody sends requests that are refused, and never all of their bodies.
+func TestRefusedBody(t *testing.T) {
+	server := httptest.NewServer(guarded(access.Network))
+	defer server.Close()
+	for _, path := range []string{"/admin", "/nothing"} {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{", path)
+		if err := conn.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(conn)
+		if err != nil || !strings.Contains(string(got), `{"error":`) {
+			t.Errorf("%s: %q, %v", path, got, err)
+		}
+		if err := conn.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -55,8 +55,8 @@ func NewGuard(c Config) *Guard {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	g := &Guard{config: c, origins: http.NewCrossOriginProtection(), failures: newFailures()}
-	g.origins.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		WriteError(w, bakeoff.Errorf(bakeoff.CodeForbidden, "a page of another site may not act on this node"))
+	g.origins.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		refuse(w, r, bakeoff.Errorf(bakeoff.CodeForbidden, "a page of another site may not act on this node"))
 	}))
 	return g
 }
@@ -66,14 +66,14 @@ func (g *Guard) Protect(door Door, m *Mux) http.Handler {
 	return g.origins.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if door == Loopback && !g.knownHost(r.Host) {
 			// A page whose name was made to point at this machine would otherwise be taken for ours.
-			WriteError(w, bakeoff.Errorf(bakeoff.CodeForbidden, "this node is not known by the name %q", legible(r.Host)).
+			refuse(w, r, bakeoff.Errorf(bakeoff.CodeForbidden, "this node is not known by the name %q", legible(r.Host)).
 				WithHint("ask it as localhost, or name the host in the node's settings"))
 			return
 		}
 		a := g.admit(door, r)
 		if a.refusal != nil && a.refusal.Code == bakeoff.CodeOverload {
 			w.Header().Set("Retry-After", strconv.Itoa(int(g.failures.window.Seconds())))
-			WriteError(w, a.refusal)
+			refuse(w, r, a.refusal)
 			return
 		}
 		m.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, a)))

@@ -55,7 +55,7 @@ func astray(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
 			WithHint("it takes %s", answer.header.Get("Allow")))
 		return
 	}
-	WriteError(w, bakeoff.Errorf(bakeoff.CodeNotFound, "there is nothing at this path"))
+	refuse(w, r, bakeoff.Errorf(bakeoff.CodeNotFound, "there is nothing at this path"))
 }
 
 // method names a request's method if it is one that people use: the text is the caller's.
@@ -83,16 +83,16 @@ func require(need Need, h http.Handler) http.Handler {
 		a, guarded := r.Context().Value(callerKey{}).(admission)
 		switch {
 		case !guarded:
-			WriteError(w, bakeoff.Errorf(bakeoff.CodeUnauthorized, "nobody guards this address"))
+			refuse(w, r, bakeoff.Errorf(bakeoff.CodeUnauthorized, "nobody guards this address"))
 		case a.caller.May(need):
 			h.ServeHTTP(w, r)
 		case a.refusal != nil:
-			WriteError(w, a.refusal)
+			refuse(w, r, a.refusal)
 		case need == Local:
-			WriteError(w, bakeoff.Errorf(bakeoff.CodeForbidden, "pipeline files are applied on the node's own machine, through its socket").
+			refuse(w, r, bakeoff.Errorf(bakeoff.CodeForbidden, "pipeline files are applied on the node's own machine, through its socket").
 				WithHint("run the command there, as the user that the node runs as"))
 		default:
-			WriteError(w, bakeoff.Errorf(bakeoff.CodeForbidden, "this needs a token of the scope %s; yours has the scope %s", need, a.caller.Scope).
+			refuse(w, r, bakeoff.Errorf(bakeoff.CodeForbidden, "this needs a token of the scope %s; yours has the scope %s", need, a.caller.Scope).
 				WithHint("`bakeoff token create` on the node's machine makes one"))
 		}
 	})

@@ -22,11 +22,9 @@ func prepared(r route, o Options, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		if req.Method == http.MethodPost || req.Method == http.MethodPut {
-			if status, err := readBody(w, req, r, o.BodyTime); err != nil {
-				access.WriteStatus(w, status, err)
-				return
-			}
+		if status, err := readBody(w, req, r, o.BodyTime); err != nil {
+			access.WriteStatus(w, status, err)
+			return
 		}
 		if r.stream == "" {
 			limit := r.time
@@ -44,6 +42,15 @@ func prepared(r route, o Options, next http.Handler) http.Handler {
 // readBody reads a request's body whole and leaves it to be read again. The deadline is lifted then:
 // it would otherwise end the request in the middle of what it asks for.
 func readBody(w http.ResponseWriter, req *http.Request, r route, within time.Duration) (status int, refusal *bakeoff.Error) {
+	control := http.NewResponseController(w)
+	acts := req.Method == http.MethodPost || req.Method == http.MethodPut
+	if !acts && req.ContentLength == 0 {
+		return 0, nil
+	}
+	_ = control.SetReadDeadline(time.Now().Add(within)) // a connection without deadlines is one within the process
+	if !acts {
+		return http.StatusBadRequest, bakeoff.Errorf(bakeoff.CodeInvalid, "this path takes no body")
+	}
 	kind, _, err := mime.ParseMediaType(req.Header.Get("Content-Type"))
 	if err != nil || kind != "application/json" {
 		return http.StatusUnsupportedMediaType, bakeoff.Errorf(bakeoff.CodeInvalid, "the request's body must be JSON").
@@ -53,8 +60,6 @@ func readBody(w http.ResponseWriter, req *http.Request, r route, within time.Dur
 	if limit == 0 {
 		limit = usualBody
 	}
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(within)) // a connection without deadlines is one within the process
 	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, limit))
 	if err == nil {
 		_ = control.SetReadDeadline(time.Time{})

@@ -56,6 +56,7 @@ func TestBadRequests(t *testing.T) {
 		{"a run of another pipeline", "POST", start, jsonType, `{"run":"other-20261123T200000000Z-0a1b"}`, 400, "body.run: expected an ID for a run of churn"},
 		{"the run of a tick", "POST", start, jsonType, `{"run":"churn-20261123T200000Z"}`, 400, "body.run: expected an ID"},
 		{"a long reason", "POST", "/pipelines/churn/pause", jsonType, `{"why":"` + strings.Repeat("x", 1001) + `"}`, 400, "body.why: expected length <= 1000"},
+		{"a body where none is taken", "GET", "/runs", jsonType, "{}", 400, "takes no body"},
 		{"a bad name", "GET", "/pipelines/Canary%2F", "", "", 400, "path.name: expected string to be a name"},
 		{"a wildcard for a name", "GET", "/pipelines/%3E", "", "", 400, "path.name"},
 		{"a path for a run", "GET", "/runs/..%2F..%2Fetc", "", "", 400, "path.run: expected string to be the ID of a run"},
@@ -133,15 +134,23 @@ func TestHugeBody(t *testing.T) {
 // TestSlowBody sends half a body, and waits.
 func TestSlowBody(t *testing.T) {
 	url := serve(t, &fake{}, access.Loopback, api.Options{BodyTime: 20 * time.Millisecond})
-	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
-	fmt.Fprintf(conn, "POST /api/v1/gc HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
-	got, err := io.ReadAll(conn)
-	if err != nil || !strings.Contains(string(got), "408 Request Timeout") {
-		t.Errorf("%v, %q, want 408", err, got)
+	for head, want := range map[string]string{
+		"POST /api/v1/gc HTTP/1.1\r\nContent-Type: application/json": "408 Request Timeout",
+		"POST /api/v1/gc HTTP/1.1\r\nContent-Type: text/plain":       "415 Unsupported Media Type",
+		"GET /api/v1/runs/" + run + "/events HTTP/1.1":               "400 Bad Request",
+	} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(conn, "%s\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{", head)
+		got, err := io.ReadAll(conn)
+		if err != nil || !strings.Contains(string(got), want) {
+			t.Errorf("%v, %q, want %s", err, got, want)
+		}
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
