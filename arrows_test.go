@@ -24,7 +24,7 @@ var layers = map[string]struct {
 }{
 	"words":  {packages: []string{"."}},
 	"leaves": {packages: []string{"spec", "cron", "dataset", "doctor", "learn", "learn/linear", "learn/tree", "metric", "outbound", "plain", "score", "proc", "wire"}, imports: []string{"words"}, within: true},
-	"steps":  {packages: []string{"dispatch", "worker", "build", "judge", "registry", "deploy", "notify", "predict", "roster"}, imports: []string{"words", "leaves"}},
+	"steps":  {packages: []string{"schedule", "dispatch", "worker", "build", "judge", "registry", "deploy", "notify", "predict", "roster"}, imports: []string{"words", "leaves"}},
 	"ground": {packages: []string{"store", "natsd", "join"}, imports: []string{"words"}, within: true, nats: true},
 	"client": {packages: []string{"client"}, imports: []string{"words"}},
 	"access": {packages: []string{"access"}, imports: []string{"words", "leaves", "client"}},
