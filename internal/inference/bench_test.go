@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 
 	"github.com/bakeoffhq/bakeoff/internal/inference"
@@ -116,9 +117,10 @@ func readAnswer(r *bufio.Reader, body []byte) (status int, _ []byte, err error) 
 		name, value, _ := bytes.Cut(line, []byte(": "))
 		switch {
 		case first:
-			_, err = fmt.Sscanf(string(line), "HTTP/1.1 %d", &status)
+			_, rest, _ := bytes.Cut(line, []byte(" "))
+			status, err = strconv.Atoi(string(rest[:min(3, len(rest))]))
 		case bytes.EqualFold(name, []byte("content-length")):
-			_, err = fmt.Sscanf(string(value), "%d", &length)
+			length, err = strconv.Atoi(string(value))
 		}
 		if err != nil {
 			return 0, nil, err

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +25,9 @@ var (
 	loadTime   = flag.Duration("load", 500*time.Millisecond, "how long the load of TestSwapUnderLoad lasts, with and without swaps")
 	loadRate   = flag.Float64("rate", 2_000, "requests a second of TestSwapUnderLoad")
 	listenTime = flag.Duration("listen-for", time.Minute, "how long TestListen serves")
+	target     = flag.String("target", "", "URL that TestTarget asks")
+	targetBody = flag.String("target-body", "", "file with the body that TestTarget sends")
+	clients    = flag.Int("clients", 16, "how many ask at once in TestTarget")
 	listen     = flag.String("listen", "", "address on which TestListen serves the demo's champion, for a load generator of another process")
 )
 
@@ -163,4 +168,51 @@ func TestListen(t *testing.T) {
 	if err := server.ListenAndServe(); err != http.ErrServerClosed {
 		t.Fatal(err)
 	}
+}
+
+// TestTarget asks a server of another process, ours or a peer, as fast as it answers, and costs
+// the machine that they share as little as it can.
+func TestTarget(t *testing.T) {
+	if *target == "" {
+		t.Skip("-target says whom")
+	}
+	body, err := os.ReadFile(*targetBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, err := url.Parse(*target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := raw(at.Path, body)
+	took := make([][]time.Duration, *clients)
+	end := time.Now().Add(*loadTime)
+	var all sync.WaitGroup
+	for i := range *clients {
+		all.Go(func() {
+			c, err := net.Dial("tcp", at.Host)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer c.Close()
+			answers := bufio.NewReader(c)
+			var answer []byte
+			for began := time.Now(); began.Before(end); began = time.Now() {
+				var status int
+				if _, err = c.Write(asked); err == nil {
+					status, answer, err = readAnswer(answers, answer)
+				}
+				if err != nil || status != http.StatusOK {
+					t.Errorf("status %d, %v: %s", status, err, answer)
+					return
+				}
+				took[i] = append(took[i], time.Since(began))
+			}
+		})
+	}
+	all.Wait()
+	sorted := slices.Concat(took...)
+	slices.Sort(sorted)
+	t.Logf("%d clients: %.0f requests/s, p50 %v, p99 %v", *clients, float64(len(sorted))/loadTime.Seconds(), percentile(sorted, 0.5), percentile(sorted, 0.99))
 }
