@@ -26,9 +26,9 @@ const (
 
 // How long one try may take where the file does not say.
 const (
-	webhookTime = 10 * time.Second
+	webhookTime = time.Minute
 	commandTime = 10 * time.Minute
-	copyTime    = 10 * time.Minute
+	copyTime    = time.Minute
 )
 
 func kind(h bakeoff.Hook) string {
