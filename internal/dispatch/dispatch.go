@@ -84,6 +84,10 @@ func (d *Dispatcher) Ready() <-chan struct{} { return d.ready }
 // pipeline. It asks nobody and may be called from any goroutine.
 func (d *Dispatcher) Open(pipeline string) []string { return d.known.of(pipeline) }
 
+// Queues returns, by name, the queues on which a trial of an open run waits or is worked on. It asks
+// nobody and may be called from any goroutine.
+func (d *Dispatcher) Queues() []string { return d.known.queues() }
+
 func (d *Dispatcher) send(ctx context.Context, m message) error {
 	select {
 	case d.inbox <- m:

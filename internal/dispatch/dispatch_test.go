@@ -209,6 +209,10 @@ func TestARunIsOpenUntilItsVerdictIsToldOnce(t *testing.T) {
 		if diff := cmp.Diff([]string{"p-1", "p-2"}, d.Open("p")); diff != "" {
 			t.Error(diff)
 		}
+		synctest.Wait()
+		if diff := cmp.Diff([]string{bakeoff.QueueDefault, "gpu"}, d.Queues()); diff != "" {
+			t.Error(diff)
+		}
 		if open := d.Open("q"); len(open) != 0 {
 			t.Errorf("another pipeline has open runs: %v", open)
 		}

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -20,16 +21,37 @@ type openRun struct {
 	pipeline string
 	created  time.Time
 	deadline time.Time // zero where there is none, or none any more
+	queues   []string  // on which a trial of it waits or is worked on
 }
 
 func (k *known) put(r bakeoff.Run) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	o := openRun{pipeline: r.Pipeline, created: r.Created, deadline: r.Deadline}
 	if r.Late || r.Phase == bakeoff.PhasePromote {
 		o.deadline = time.Time{}
 	}
+	if r.Phase == bakeoff.PhaseBuild {
+		for i, t := range r.Trials {
+			if q := queue(r, i); t.State == bakeoff.TrialQueued && !slices.Contains(o.queues, q) {
+				o.queues = append(o.queues, q)
+			}
+		}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.runs[r.ID] = o
+}
+
+// queues returns the queues that trials of open runs are on, by name.
+func (k *known) queues() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	names := map[string]bool{}
+	for _, r := range k.runs {
+		for _, q := range r.queues {
+			names[q] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
 }
 
 func (k *known) drop(id string) {
