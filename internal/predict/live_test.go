@@ -107,6 +107,9 @@ func (s *source) Open(ctx context.Context, v bakeoff.Version) (predict.Model, er
 	return &numbered{source: s, version: v.Version}, nil
 }
 
+// slowFrom is above what a row is answered at once.
+const slowFrom = 100
+
 // numbered answers with its version's number, and notices if it is asked when closed.
 type numbered struct {
 	source  *source
@@ -118,6 +121,9 @@ type numbered struct {
 func (m *numbered) Score(_ context.Context, t *dataset.Table) (*bakeoff.Predictions, error) {
 	if m.closed.Load() {
 		return nil, errors.New("asked when closed")
+	}
+	if t.Rows > 0 && t.Columns[0].Numbers[0] > slowFrom {
+		time.Sleep(10 * time.Second)
 	}
 	if t.Rows > 0 && t.Columns[0].Numbers[0] < 0 {
 		return nil, errors.New("the process said 4111 and died")
@@ -450,6 +456,23 @@ func TestASerialModelKeepsAShortQueueAndSaysNothingOfItsRows(t *testing.T) {
 		if bakeoff.CodeOf(err) != bakeoff.CodeUnavailable || strings.Contains(err.Error(), "4111") {
 			t.Errorf("a process that dies: %v", err)
 		}
+		var all sync.WaitGroup
+		all.Go(func() {
+			if got, err := answer(live, "churn", "", slowFrom+1); got != 1 || err != nil {
+				t.Errorf("a slow answer: %v, %v", got, err)
+			}
+		})
+		synctest.Wait()
+		began := time.Now()
+		for range 70 {
+			all.Go(func() {
+				if _, err := answer(live, "churn", "", 1); bakeoff.CodeOf(err) != bakeoff.CodeOverload || time.Since(began) > time.Second {
+					t.Errorf("behind a slow answer, after %v: %v", time.Since(began), err)
+				}
+			})
+		}
+		all.Wait()
+		wantAnswer(t, live, "churn", "", 1)
 	})
 }
 
