@@ -132,6 +132,7 @@ func (s *memory) WatchOutbox(ctx context.Context, changed func()) error {
 func (s *memory) OutboxHeads(context.Context) ([]bakeoff.Notification, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.looks++
 	var heads []bakeoff.Notification
 	for _, n := range s.owed {
 		if !s.settled[n.ID] {
@@ -164,6 +165,12 @@ func (s *memory) Undelivered(context.Context) ([]bakeoff.Delivery, error) {
 	}
 	sort.Slice(list, func(i, j int) bool { return list[i].Time.After(list[j].Time) })
 	return list, nil
+}
+
+func (s *memory) looksTaken() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.looks
 }
 
 func (s *memory) wholeReads() int {

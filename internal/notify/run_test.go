@@ -321,3 +321,22 @@ func TestTestSaysThatItIsOne(t *testing.T) {
 func answerHandler(status int) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
 }
+
+func TestANodeIsIdleUntilSomethingIsWritten(t *testing.T) {
+	inPipes(t, []step{accept}, func(t *testing.T, slack *receiver, connect func(*notify.Notifier), to bakeoff.Receiver) {
+		store := newMemory()
+		n := newNotifier(t, store, to)
+		connect(n)
+		stop := running(t, n)
+		time.Sleep(time.Hour)
+		if looks := store.looksTaken(); looks > 14 {
+			t.Errorf("the outbox was read %d times in an idle hour", looks)
+		}
+		store.add(kept(1))
+		time.Sleep(10 * time.Millisecond)
+		if len(slack.received()) != 1 {
+			t.Error("the message did not go out at once")
+		}
+		stop()
+	})
+}
