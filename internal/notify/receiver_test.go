@@ -103,6 +103,7 @@ type memory struct {
 	settled    map[string]bool
 	watching   []func()
 	whole      int                          // how many notifications were read whole
+	looks      int                          // how often the outbox was read
 	putFails   func(bakeoff.Delivery) error // injects a fault of the store
 }
 
