@@ -133,8 +133,8 @@ func (d *decision) follow() {
 	d.c.Times, d.changed = times, true
 	if times == "" {
 		d.dropWaiting(notAnyMore)
-		d.interrupt()
 	}
+	d.interrupt()
 }
 
 // begin gives the ticks that wait their runs, one after the other.
@@ -283,8 +283,14 @@ func (d *decision) without(first, last time.Time, n int, state bakeoff.TickState
 		d.c.Range = &bakeoff.Tick{Pipeline: d.s.Entry.Name, Time: first.UTC(), State: state, Reason: reason, Decided: d.s.Now.UTC()}
 		d.c.Tell = d.tellAt(first.UTC(), state, goesOn)
 	}
-	d.c.Range.Last = last.UTC()
-	d.c.Range.Count += n
+	r := d.c.Range // which a tick that waited may be older than
+	r.Count += n
+	if first.Before(r.Time) {
+		r.Time = first.UTC()
+	}
+	if last.After(r.Last) {
+		r.Last = last.UTC()
+	}
 	d.reach(last)
 }
 
