@@ -155,7 +155,7 @@ func aheadOf(ctx context.Context, o Options, now func() time.Time) (time.Duratio
 	if err != nil {
 		return 0, fmt.Errorf("the server does not answer")
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }() // it has none
 	date, err := http.ParseTime(answer.Header.Get("Date"))
 	if err != nil {
 		return 0, fmt.Errorf("the server does not tell the time")

@@ -28,7 +28,7 @@ func scrape(t *testing.T, m *monitor.Monitor) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }() // it was read to its end
 	body, err := io.ReadAll(answer.Body)
 	if err != nil || answer.StatusCode != 200 {
 		t.Fatalf("status %d, %v", answer.StatusCode, err)
