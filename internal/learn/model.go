@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/dataset"
@@ -49,7 +50,7 @@ func (m *Model) Predict(ctx context.Context, t *dataset.Table, threads int) (*ba
 	if err != nil {
 		return nil, err
 	}
-	answers := make([]float64, 0, t.Rows*max(1, len(m.schema.Classes)))
+	var answers []float64
 	for lo := 0; lo < t.Rows; lo += predictRows {
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("predict: %w", context.Cause(ctx))
@@ -57,6 +58,11 @@ func (m *Model) Predict(ctx context.Context, t *dataset.Table, threads int) (*ba
 		block, err := m.fitted.predict(ctx, b, lo, min(lo+predictRows, t.Rows), threads)
 		if err != nil {
 			return nil, fmt.Errorf("predict: %w", err)
+		}
+		if lo == 0 { // all there is, mostly
+			rest := max(0, t.Rows-predictRows)
+			answers = slices.Grow(block, rest*max(1, len(m.schema.Classes)))
+			continue
 		}
 		answers = append(answers, block...)
 	}

@@ -96,6 +96,19 @@ func (s *sums) over(ctx context.Context, rows, threads int, total []float64, add
 
 // inBlocks calls do for each of n blocks of rows, on so many threads, and waits for all.
 func inBlocks(ctx context.Context, rows, n, threads int, do func(block, lo, hi int)) error {
+	if min(threads, n) > 1 {
+		return inParallel(ctx, rows, n, threads, do)
+	}
+	for b := 0; b < n && ctx.Err() == nil; b++ {
+		do(b, b*rows/n, (b+1)*rows/n)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+func inParallel(ctx context.Context, rows, n, threads int, do func(block, lo, hi int)) error {
 	var next atomic.Int64
 	work := func() {
 		for ctx.Err() == nil {
