@@ -74,6 +74,13 @@ func newReceiver(t *testing.T) *receiver {
 	return r
 }
 
+// texts returns the messages so far.
+func (r *receiver) texts() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.messages)
+}
+
 // check holds the messages against the runs: each has been told, and one that was told twice says
 // that it may be a repeat.
 func (r *receiver) check(t *testing.T, runs []bakeoff.Run) {

@@ -29,9 +29,7 @@ func sweepStore(dir string, log *slog.Logger) (mark string, err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("read the store's mark: %w", err)
 	}
-	var b [markBytes]byte
-	_, _ = rand.Read(b[:]) // never fails, by its documentation
-	mark = hex.EncodeToString(b[:])
+	mark = newMark()
 	if err := os.WriteFile(path, []byte(mark), 0o600); err != nil {
 		return "", fmt.Errorf("write the store's mark: %w", err)
 	}
@@ -39,3 +37,10 @@ func sweepStore(dir string, log *slog.Logger) (mark string, err error) {
 }
 
 const markBytes = 8
+
+// newMark returns a random mark.
+func newMark() string {
+	var b [markBytes]byte
+	_, _ = rand.Read(b[:]) // never fails, by its documentation
+	return hex.EncodeToString(b[:])
+}

@@ -7,32 +7,38 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/user"
 	"path/filepath"
 	"runtime"
+	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/build"
+	"github.com/bakeoffhq/bakeoff/internal/deploy"
 	"github.com/bakeoffhq/bakeoff/internal/dispatch"
-	"github.com/bakeoffhq/bakeoff/internal/judge"
+	"github.com/bakeoffhq/bakeoff/internal/join"
+	"github.com/bakeoffhq/bakeoff/internal/monitor"
 	"github.com/bakeoffhq/bakeoff/internal/natsd"
 	"github.com/bakeoffhq/bakeoff/internal/notify"
+	"github.com/bakeoffhq/bakeoff/internal/predict"
 	"github.com/bakeoffhq/bakeoff/internal/registry"
+	"github.com/bakeoffhq/bakeoff/internal/roster"
+	"github.com/bakeoffhq/bakeoff/internal/schedule"
 	"github.com/bakeoffhq/bakeoff/internal/store"
-	"github.com/bakeoffhq/bakeoff/internal/worker"
 )
 
 // Config says how a node works.
 type Config struct {
 	Store     string                      // the folder of the store
+	Queues    []string                    // whose builds this node takes; nil for those of all its runs
 	Slots     int                         // how many trials are built at once
 	Threads   int                         // how many threads a trial and the judge may use
 	Self      []string                    // the argv that this program was started by, for its children
 	LookupEnv func(string) (string, bool) // where the variables of pipeline files come from
+	NATS      natsd.Listen                // where workers join; the zero value lets nobody in
 	Version   string                      // of this program
 	Log       *slog.Logger
 }
@@ -55,33 +61,50 @@ const minSlots = 3
 
 // Node is an open store with the steps of the walk around it. Open starts none of them.
 type Node struct {
-	config     Config
-	server     *natsd.Server
-	scratch    string // a folder for this process's work, emptied when it ends
-	mark       string // by which the processes of this store are known
-	store      *store.Store
-	queues     map[string]*store.Queue
+	config  Config
+	server  *natsd.Server
+	scratch string // a folder for this process's work, emptied when it ends
+	mark    string // by which the processes of this store are known
+	store   *store.Store
+	counted counted // the same, for those whose records are counted
+	judging *store.Queue
+	wanted  *queueSet
+	keyring *store.Keyring
+	roster  *roster.Roster
+	since   time.Time
+	notes
 	runtime    *servingRuntime
 	dispatcher *dispatch.Dispatcher
 	registry   *registry.Registry
+	scheduler  *schedule.Scheduler
 	notifier   *notify.Notifier
+	deployer   *deploy.Deployer
+	live       *predict.Live
+	gateway    *join.Gateway // nil where nobody can join
+	monitor    *monitor.Monitor
+
+	joinable net.Addr // nil where nobody can join
+	drained  names    // the joined workers that are to take no more
+
+	at atomic.Pointer[Addresses] // nil until the node answers
 }
 
 // Open opens the store of a node. A store that another process holds is an error with
 // bakeoff.CodeBusy.
 func Open(ctx context.Context, c Config) (*Node, error) {
-	server, err := natsd.Start(ctx, c.Store, c.Log)
+	door := doorFor(c.NATS.Addr)
+	server, err := natsd.StartListening(ctx, c.Store, listenFor(c.NATS, door), c.Log)
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{config: c, server: server}
-	if err := n.open(ctx); err != nil {
+	n := &Node{config: c, server: server, wanted: newQueueSet(), since: time.Now().UTC()}
+	if err := n.open(ctx, door); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
 	return n, nil
 }
 
-func (n *Node) open(ctx context.Context) (err error) {
+func (n *Node) open(ctx context.Context, door *join.Door) (err error) {
 	if n.mark, err = sweepStore(n.server.Dir(), n.config.Log); err != nil {
 		return err
 	}
@@ -94,31 +117,52 @@ func (n *Node) open(ctx context.Context) (err error) {
 	if n.store, err = store.Open(ctx, n.server.Conn()); err != nil {
 		return err
 	}
-	if err := n.openQueues(ctx); err != nil {
+	if n.judging, err = n.openQueue(ctx, bakeoff.QueueJudge); err != nil {
 		return err
 	}
-	n.runtime = &servingRuntime{store: n.store, scratch: n.scratch, threads: n.config.Threads}
-	n.registry = registry.New(n.store, n.runtime, n.config.Version, n.config.Log)
-	n.dispatcher = dispatch.New(dispatch.Config{Store: n.store, Registry: n.registry, Log: n.config.Log})
-	n.notifier = notify.New(n.store, n.receivers, n.config.Log)
-	return nil
+	if n.keyring, err = n.store.Keyring(ctx); err != nil {
+		return err
+	}
+	n.introduce()
+	return n.letJoin(ctx, door)
 }
 
-// openQueues opens the queues that this node serves. Whoever worked on their tasks before is gone:
-// the store's lock says so.
-func (n *Node) openQueues(ctx context.Context) error {
-	n.queues = map[string]*store.Queue{}
-	for _, name := range []string{bakeoff.QueueDefault, bakeoff.QueueJudge} {
-		q, err := n.store.Queue(ctx, name)
-		if err != nil {
-			return err
-		}
-		if err := q.TakeOver(ctx); err != nil {
-			return err
-		}
-		n.queues[name] = q
+// introduce makes the steps of the walk known to each other and to the store.
+func (n *Node) introduce() {
+	log := n.config.Log
+	n.monitor = monitor.New(n.config.Version)
+	n.counted = counted{n.store, n.monitor}
+	n.runtime = &servingRuntime{store: n.store, scratch: n.scratch, threads: n.config.Threads}
+	n.registry = registry.New(n.store, n.runtime, n.config.Version, log)
+	n.roster = roster.New(func(w bakeoff.WorkerInfo) {
+		log.Warn("worker lost: its tasks are handed out again", "worker", w.Name, "host", w.Host, "beat", w.Beat)
+	})
+	n.dispatcher = dispatch.New(dispatch.Config{
+		Store: n.store, Registry: n.registry, Log: log, Served: n.roster.Serves, Ended: n.ended,
+	})
+	n.scheduler = schedule.New(n.counted, dueRuns{n}, log)
+	n.notifier = notify.New(n.counted, n.receivers, log)
+	n.notifier.AskLive(func(_ context.Context, model string, version int) (int, int, []string) {
+		return n.roster.Live(model, version)
+	})
+	n.deployer = deploy.New(deploy.Config{
+		Store: n.counted, Hooks: n.hooks, Artifacts: n.artifactFiles, Scratch: n.scratch, Log: log,
+	})
+	n.live = predict.New(storedModels{n.store, n.runtime}, n.workerName(), log)
+	n.monitor.Watch(n.measured())
+}
+
+// openQueue opens a queue that this node serves. Whoever of this store's own process worked on its
+// tasks before is gone, the store's lock says so; workers that have joined may be alive.
+func (n *Node) openQueue(ctx context.Context, name string) (*store.Queue, error) {
+	q, err := n.store.Queue(ctx, name)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	if n.config.NATS.Addr != "" {
+		return q, q.TakeOverLocal(ctx)
+	}
+	return q, q.TakeOver(ctx)
 }
 
 // emptyScratch makes the folder for unfinished work. What a process that was killed has left in
@@ -149,81 +193,29 @@ func hideFromGit(dir string) error {
 // Close lets go of the store. Its scratch is removed before its lock is: the next process has its own.
 func (n *Node) Close() error {
 	var err error
+	if n.keyring != nil {
+		err = n.keyring.Close()
+	}
 	if n.scratch != "" {
-		err = build.RemoveAll(n.scratch)
+		err = errors.Join(err, build.RemoveAll(n.scratch))
 	}
 	return errors.Join(err, n.server.Stop())
 }
 
-// Store returns the store, for looking.
-func (n *Node) Store() *store.Store { return n.store }
-
-// Registry returns the registry, for what a person does to models.
-func (n *Node) Registry() *registry.Registry { return n.registry }
-
-// Work runs every step until ctx ends, and returns when all have stopped.
-func (n *Node) Work(ctx context.Context) error {
-	building := &build.Tasks{
-		Store: n.store, Pipelines: n, Scratch: n.scratch, Self: n.config.Self, Threads: n.config.Threads, Mark: n.mark, Judge: judgeable,
-	}
-	judging := &judge.Tasks{Store: n.store, Pipelines: n, Open: n.runtime.judged, Scratch: n.scratch}
-	builder := n.worker(bakeoff.QueueDefault, n.config.Slots, map[bakeoff.TaskKind]worker.Handler{
-		bakeoff.TaskBuild: building.Build,
-	})
-	jury := n.worker(bakeoff.QueueJudge, 1, map[bakeoff.TaskKind]worker.Handler{
-		bakeoff.TaskSnapshot: building.Snapshot, bakeoff.TaskEvaluate: judging.Evaluate,
-	})
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return builder.Run(ctx) })
-	g.Go(func() error { return jury.Run(ctx) })
-	g.Go(func() error { return n.dispatcher.Run(ctx) })
-	return g.Wait()
+// Settle delivers what is owed, messages and deploy hooks, for a command without a node.
+func (n *Node) Settle(ctx context.Context) (notify.Summary, error) {
+	_, deployed := n.deployer.Flush(ctx)
+	sum, err := n.notifier.Flush(ctx)
+	return sum, errors.Join(deployed, err)
 }
 
-// judgeable says whether every metric that a pipeline names fits the learning task.
-func judgeable(p *bakeoff.Pipeline, task bakeoff.LearningTask) error {
-	_, err := judge.Objective(p, task)
-	return err
-}
-
-// worker returns a worker of a queue of this node's own store.
-func (n *Node) worker(queue string, slots int, handlers map[bakeoff.TaskKind]worker.Handler) *worker.Worker {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "localhost"
-	}
-	return worker.New(worker.Config{
-		Name: fmt.Sprintf("%s-%d-%s", host, os.Getpid(), queue), Slots: slots, Handlers: handlers,
-		Take: func(ctx context.Context) (bakeoff.Task, worker.Lease, error) {
-			lease, err := n.queues[queue].Lease(ctx)
-			if err != nil {
-				return bakeoff.Task{}, nil, err
-			}
-			return lease.Task, lease, nil
-		},
-	}, n.store, n.config.Log)
-}
-
-// Notify delivers what is owed.
-func (n *Node) Notify(ctx context.Context) (notify.Summary, error) { return n.notifier.Flush(ctx) }
-
-// Submit keeps the pipeline's revision, records a new run of it and has it driven; Work must be
-// under way. It returns the run's ID.
-func (n *Node) Submit(ctx context.Context, file bakeoff.PipelineFile, p *bakeoff.Pipeline, start dispatch.Start) (string, error) {
-	if err := n.store.PutPipeline(ctx, file); err != nil {
-		return "", err
-	}
-	now := time.Now().UTC()
-	run := dispatch.NewRun(bakeoff.NewRunID(p.Name, now), p, start, now)
+// submit records a run and has it driven; Work must be under way. A run of that ID has code Conflict.
+func (n *Node) submit(ctx context.Context, run bakeoff.Run) error {
 	if err := n.store.CreateRun(ctx, run); err != nil {
-		return "", err
+		return err
 	}
-	return run.ID, n.dispatcher.Submit(ctx, run)
-}
-
-// Cancel ends a run that has not come to its promotion.
-func (n *Node) Cancel(ctx context.Context, run, reason string) error {
-	return n.dispatcher.Cancel(ctx, run, reason)
+	n.wanted.add(run.Recipes)
+	return n.dispatcher.Submit(ctx, run)
 }
 
 // Person names whoever uses this process, for the record of what a person does.

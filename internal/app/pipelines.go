@@ -3,11 +3,16 @@ package app
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/dispatch"
+	"github.com/bakeoffhq/bakeoff/internal/schedule"
 	"github.com/bakeoffhq/bakeoff/internal/spec"
 )
 
@@ -40,11 +45,31 @@ func (n *Node) Pipeline(ctx context.Context, name string, revision bakeoff.Diges
 	if err != nil {
 		return nil, err
 	}
-	p, err := spec.Parse(filepath.Base(file.Path), filepath.Dir(file.Path), []byte(file.Text), spec.Options{LookupEnv: n.config.LookupEnv})
+	p, err := n.parse(file)
 	if err != nil {
 		return nil, fmt.Errorf("read pipeline %s again: %w", name, err)
 	}
 	return p, nil
+}
+
+// parse reads a kept file.
+func (n *Node) parse(file bakeoff.PipelineFile) (*bakeoff.Pipeline, error) {
+	return spec.Parse(filepath.Base(file.Path), filepath.Dir(file.Path), []byte(file.Text), spec.Options{LookupEnv: n.config.LookupEnv})
+}
+
+// apply keeps a revision of a pipeline file and has its schedule followed. One that is kept already
+// is not written again.
+func (n *Node) apply(ctx context.Context, file bakeoff.PipelineFile, p *bakeoff.Pipeline) error {
+	kept, err := n.store.Pipeline(ctx, file.Name, "")
+	if err != nil && bakeoff.CodeOf(err) != bakeoff.CodeNotFound {
+		return err
+	}
+	if err != nil || kept.Revision != file.Revision || kept.Path != file.Path {
+		if err := n.store.PutPipeline(ctx, file); err != nil {
+			return err
+		}
+	}
+	return n.scheduler.Set(schedule.Entry{Name: file.Name, Revision: file.Revision, Schedule: p.Schedule})
 }
 
 func (n *Node) receivers(ctx context.Context, pipeline string, revision bakeoff.Digest) ([]bakeoff.Receiver, error) {
@@ -53,4 +78,77 @@ func (n *Node) receivers(ctx context.Context, pipeline string, revision bakeoff.
 		return nil, err
 	}
 	return p.Notify, nil
+}
+
+func (n *Node) hooks(ctx context.Context, pipeline string, revision bakeoff.Digest) (string, []bakeoff.Hook, error) {
+	p, err := n.Pipeline(ctx, pipeline, revision)
+	if err != nil {
+		return "", nil, err
+	}
+	return p.Dir, p.Deploy, nil
+}
+
+// dueRuns makes runs of ticks.
+type dueRuns struct{ *Node }
+
+// Open implements schedule.Runs.
+func (d dueRuns) Open(ctx context.Context, pipeline string) (string, error) {
+	select {
+	case <-d.dispatcher.Ready():
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	open := d.dispatcher.Open(pipeline)
+	if len(open) == 0 {
+		return "", nil
+	}
+	return open[len(open)-1], nil
+}
+
+// Start implements schedule.Runs. The run's ID follows from the tick, so that there is one however
+// often it is asked for.
+func (d dueRuns) Start(ctx context.Context, e schedule.Entry, tick, deadline time.Time) (string, error) {
+	p, err := d.Pipeline(ctx, e.Name, e.Revision)
+	if err != nil {
+		return "", err
+	}
+	start := dispatch.Start{Trigger: bakeoff.TriggerSchedule, Tick: tick.UTC(), Deadline: deadline}
+	run := dispatch.NewRun(schedule.RunID(e.Name, tick), p, start, time.Now().UTC())
+	return run.ID, d.submit(ctx, run)
+}
+
+// Cancel implements schedule.Runs.
+func (d dueRuns) Cancel(ctx context.Context, run, reason string) error {
+	return d.dispatcher.Cancel(ctx, run, reason)
+}
+
+// notes are the pipeline files that cannot be applied, by path, with what is wrong with them.
+type notes struct {
+	mu  sync.Mutex
+	all map[string]string
+}
+
+// note remembers what is wrong with a file, nothing for nil.
+func (n *notes) note(path string, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err == nil {
+		delete(n.all, path)
+		return
+	}
+	if n.all == nil {
+		n.all = map[string]string{}
+	}
+	n.all[path] = err.Error()
+}
+
+// noted returns what is wrong, by path.
+func (n *notes) noted() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var all []string
+	for _, path := range slices.Sorted(maps.Keys(n.all)) {
+		all = append(all, "not applied: "+n.all[path])
+	}
+	return all
 }

@@ -38,47 +38,63 @@ func (o *opened) Close() error { return errors.Join(o.Model.Close(), os.RemoveAl
 
 // open reads an artifact back from the store. The pipeline names the folder that a predict command
 // runs in.
-func (r *servingRuntime) open(ctx context.Context, pipeline string, artifact bakeoff.Digest, recipe bakeoff.Candidate, schema bakeoff.Schema) (*opened, error) {
+func (r *servingRuntime) open(ctx context.Context, pipeline string, artifact bakeoff.Digest, s score.Spec) (*opened, error) {
 	file, err := r.store.Pipeline(ctx, pipeline, "")
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(r.scratch, "serve-")
+	s.PipelineDir, s.Threads = filepath.Dir(file.Path), r.threads
+	return openArtifact(ctx, r.scratch, artifact, r.store.GetFile, s)
+}
+
+// getFile writes an object to a path and checks its digest.
+type getFile func(ctx context.Context, digest bakeoff.Digest, path string) error
+
+// openArtifact gets an artifact, unpacks it into a folder below scratch and opens it.
+func openArtifact(ctx context.Context, scratch string, artifact bakeoff.Digest, get getFile, s score.Spec) (*opened, error) {
+	dir, err := os.MkdirTemp(scratch, "serve-")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for an artifact: %w", err)
 	}
-	model, err := r.unpack(ctx, artifact, dir, score.Spec{
-		Dir: filepath.Join(dir, "model"), Recipe: recipe, Schema: schema, PipelineDir: filepath.Dir(file.Path), Threads: r.threads,
-	})
+	s.Dir = filepath.Join(dir, "model")
+	model, err := unpackArtifact(ctx, artifact, filepath.Join(dir, "artifact.tar"), get, s)
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return &opened{model, dir}, nil
 }
 
-func (r *servingRuntime) unpack(ctx context.Context, artifact bakeoff.Digest, dir string, spec score.Spec) (*score.Model, error) {
-	archive := filepath.Join(dir, "artifact.tar")
-	if err := r.store.GetFile(ctx, artifact, archive); err != nil {
+func unpackArtifact(ctx context.Context, artifact bakeoff.Digest, archive string, get getFile, s score.Spec) (*score.Model, error) {
+	if err := get(ctx, artifact, archive); err != nil {
 		return nil, err
 	}
 	f, err := os.Open(archive)
 	if err != nil {
 		return nil, fmt.Errorf("unpack artifact %s: %w", artifact.Short(), err)
 	}
-	if err := errors.Join(os.Mkdir(spec.Dir, 0o700), build.Unpack(f, spec.Dir, maxArtifact), f.Close(), os.Remove(archive)); err != nil {
+	if err := errors.Join(os.Mkdir(s.Dir, 0o700), build.Unpack(f, s.Dir, maxArtifact), f.Close(), os.Remove(archive)); err != nil {
 		return nil, fmt.Errorf("unpack artifact %s: %w", artifact.Short(), err)
 	}
-	return score.Open(ctx, spec)
+	return score.Open(ctx, s)
 }
 
 // version opens the artifact of a version.
 func (r *servingRuntime) version(ctx context.Context, v bakeoff.Version) (*opened, error) {
-	return r.open(ctx, v.Model, v.Artifact, v.Lineage.Recipe, v.Lineage.Snapshot.Schema)
+	return r.open(ctx, v.Model, v.Artifact, score.Spec{Recipe: v.Lineage.Recipe, Schema: v.Lineage.Snapshot.Schema})
+}
+
+// served opens the artifact of a version for requests that never end.
+func (r *servingRuntime) served(ctx context.Context, v bakeoff.Version) (predict.Model, error) {
+	m, err := r.open(ctx, v.Model, v.Artifact, score.Spec{Recipe: v.Lineage.Recipe, Schema: v.Lineage.Snapshot.Schema, Restart: true})
+	if err != nil {
+		return nil, err // a nil *opened is not a nil Model
+	}
+	return m, nil
 }
 
 // judged opens a contestant's artifact for the judge.
 func (r *servingRuntime) judged(ctx context.Context, pipeline string, artifact bakeoff.Digest, recipe bakeoff.Candidate, schema bakeoff.Schema) (judge.Scorer, error) {
-	return r.open(ctx, pipeline, artifact, recipe, schema)
+	return r.open(ctx, pipeline, artifact, score.Spec{Recipe: recipe, Schema: schema})
 }
 
 // Check has the version's artifact give its golden answers.
@@ -123,40 +139,9 @@ func (r *servingRuntime) holdout(ctx context.Context, s bakeoff.Snapshot) (rows 
 	return dataset.ReadParquet(ctx, path, s.Schema)
 }
 
-// live returns a version of a model, its champion for 0.
-func (n *Node) live(ctx context.Context, model string, number int) (bakeoff.Version, error) {
-	if number == 0 {
-		m, _, err := n.store.Model(ctx, model)
-		if err != nil {
-			return bakeoff.Version{}, err
-		}
-		if number = m.Champion(); number == 0 {
-			return bakeoff.Version{}, bakeoff.Errorf(bakeoff.CodeNotFound, "model %s has no champion", model).
-				WithHint("`bakeoff why %s` says why no run has promoted one", model)
-		}
-	}
-	return n.store.Version(ctx, model, number)
-}
-
-// Score answers the rows of a CSV file with a version of a model, its champion for 0, and writes
-// them to another.
-func (n *Node) Score(ctx context.Context, model string, number int, in, out string) (sum predict.Summary, v bakeoff.Version, err error) {
-	if v, err = n.live(ctx, model, number); err != nil {
-		return sum, v, err
-	}
-	opened, err := n.runtime.version(ctx, v)
-	if err != nil {
-		return sum, v, err
-	}
-	defer func() { err = errors.Join(err, opened.Close()) }()
-	snapshot := v.Lineage.Snapshot
-	sum, err = predict.Batch(ctx, opened, snapshot.Schema, snapshot.Missing, in, out)
-	return sum, v, err
-}
-
 // Answer answers some rows, given by feature name, with the champion of a model.
 func (n *Node) Answer(ctx context.Context, model string, rows []map[string]any) (answers *bakeoff.Predictions, v bakeoff.Version, err error) {
-	if v, err = n.live(ctx, model, 0); err != nil {
+	if v, err = n.championOr(ctx, model, 0); err != nil {
 		return nil, v, err
 	}
 	table, err := dataset.FromRows(v.Lineage.Snapshot.Schema, rows)

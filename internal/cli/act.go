@@ -3,42 +3,52 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/client"
 	"github.com/bakeoffhq/bakeoff/internal/app"
-	"github.com/bakeoffhq/bakeoff/internal/registry"
+	"github.com/bakeoffhq/bakeoff/internal/plain"
 )
 
-// act opens the store for what a person does to a model. It does not wait for interrupted runs: an
+// act finds the pipeline that a person does something to. It does not wait for interrupted runs: an
 // undo must be immediate.
-func (s *shell) act(c *cobra.Command, args []string, reason string, do func(context.Context, *app.Node, registry.Act) error) error {
-	return s.withStore(c.Context(), func(ctx context.Context, node *app.Node) error {
-		name, err := pipeline(ctx, node, args)
+func (s *shell) act(c *cobra.Command, args []string, do func(ctx context.Context, n *session, name string) error) error {
+	return s.withStore(c.Context(), func(ctx context.Context, n *session) error {
+		name, err := n.pipeline(ctx, args)
 		if err != nil {
 			return err
 		}
-		if err := s.openRuns(ctx, node); err != nil {
+		if err := s.openRuns(ctx, n); err != nil {
 			return err
 		}
-		return do(ctx, node, registry.Act{Model: name, By: app.Person(), Why: reason})
+		return do(ctx, n, name)
 	})
 }
 
 // live tells what is live now.
-func (s *shell) live(ctx context.Context, node *app.Node, m bakeoff.Model) error {
-	v, err := node.Store().Version(ctx, m.Name, m.Champion())
-	if err != nil {
-		return err
-	}
+func (s *shell) live(ctx context.Context, n *session, m bakeoff.Model) error {
 	if s.json {
 		return writeJSON(s.stdout, m)
 	}
-	fmt.Fprintf(s.stdout, "%s v%d (%s) is the champion: it gave its golden answers\n", v.Model, v.Version, v.Candidate)
+	model, err := n.Model(ctx, m.Name)
+	if err != nil {
+		return err
+	}
+	candidate := ""
+	for _, v := range model.Versions {
+		if v.Version == m.Champion() {
+			candidate = v.Candidate
+		}
+	}
+	fmt.Fprintf(s.stdout, "%s v%d (%s) is the champion: it gave its golden answers\n", m.Name, m.Champion(), candidate)
 	if h := m.Hold; h != nil {
 		fmt.Fprintf(s.stdout, "runs keep it until `%s resume %s`, or a promotion by hand\n", typed(), m.Name)
 	}
@@ -58,7 +68,7 @@ func parseVersion(text string) (int, error) {
 }
 
 func (s *shell) rollbackCommand() *cobra.Command {
-	var to, reason string
+	var version, reason string
 	var noHold bool
 	c := &cobra.Command{
 		Use: "rollback [NAME]", Short: "Make the previous version the champion again", Args: cobra.MaximumNArgs(1),
@@ -66,20 +76,20 @@ func (s *shell) rollbackCommand() *cobra.Command {
 golden answers from the store. Runs then keep it until resume or promote lifts
 the hold.`,
 		RunE: func(c *cobra.Command, args []string) error {
-			n, err := parseVersion(to)
+			to, err := parseVersion(version)
 			if err != nil {
 				return err
 			}
-			return s.act(c, args, reason, func(ctx context.Context, node *app.Node, a registry.Act) error {
-				m, err := node.Registry().Rollback(ctx, a, n, !noHold)
+			return s.act(c, args, func(ctx context.Context, n *session, name string) error {
+				m, err := n.Rollback(ctx, name, client.Rollback{To: to, Why: reason, NoHold: noHold})
 				if err != nil {
 					return err
 				}
-				return s.live(ctx, node, m)
+				return s.live(ctx, n, m)
 			})
 		},
 	}
-	c.Flags().StringVar(&to, "to", "", "the version to go back to (default: the one before the champion)")
+	c.Flags().StringVar(&version, "to", "", "the version to go back to (default: the one before the champion)")
 	c.Flags().StringVar(&reason, "reason", "no reason given", "why, for the record")
 	c.Flags().BoolVar(&noHold, "no-hold", false, "let the next run promote again")
 	return c
@@ -93,19 +103,19 @@ func (s *shell) promoteCommand() *cobra.Command {
 golden answers from the store: --version N, or a new version of what the last
 run (or --run ID) has built of --candidate NAME. It lifts a hold.`,
 		RunE: func(c *cobra.Command, args []string) error {
-			n, err := parseVersion(version)
+			number, err := parseVersion(version)
 			if err != nil {
 				return err
 			}
-			if (n == 0) == (candidate == "") {
+			if (number == 0) == (candidate == "") {
 				return usage(c, bakeoff.Errorf(bakeoff.CodeInvalid, "name what to promote: either --version or --candidate"))
 			}
-			return s.act(c, args, reason, func(ctx context.Context, node *app.Node, a registry.Act) error {
-				m, err := promote(ctx, node, a, n, candidate, run)
+			return s.act(c, args, func(ctx context.Context, n *session, name string) error {
+				m, err := n.Promote(ctx, name, client.Promotion{Version: number, Candidate: candidate, Run: run, Why: reason})
 				if err != nil {
 					return err
 				}
-				return s.live(ctx, node, m)
+				return s.live(ctx, n, m)
 			})
 		},
 	}
@@ -116,38 +126,143 @@ run (or --run ID) has built of --candidate NAME. It lifts a hold.`,
 	return c
 }
 
-func promote(ctx context.Context, node *app.Node, a registry.Act, n int, candidate, run string) (bakeoff.Model, error) {
-	if n != 0 {
-		return node.Registry().Promote(ctx, a, n)
-	}
-	report, err := endedRun(ctx, node, []string{a.Model}, run)
-	if err != nil {
-		return bakeoff.Model{}, err
-	}
-	return node.Registry().PromoteTrial(ctx, a, report.Run, candidate)
-}
-
 func (s *shell) resumeCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "resume [NAME]", Short: "Lift the hold of a rollback: the next run may promote again", Args: cobra.MaximumNArgs(1),
+		Use: "resume [NAME]", Short: "Lift a pause of the schedule and the hold of a rollback", Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return s.act(c, args, "", func(ctx context.Context, node *app.Node, a registry.Act) error {
-				held, err := node.Registry().Resume(ctx, a)
+			return s.act(c, args, func(ctx context.Context, n *session, name string) error {
+				lifted, err := n.Resume(ctx, name)
 				if err != nil {
 					return err
 				}
 				if s.json {
-					return writeJSON(s.stdout, map[string]any{"model": a.Model, "lifted": held})
+					return writeJSON(s.stdout, lifted)
 				}
-				if held {
-					_, err = fmt.Fprintf(s.stdout, "%s: the hold is lifted, the next run may promote\n", a.Model)
-				} else {
-					_, err = fmt.Fprintf(s.stdout, "%s was not held\n", a.Model)
+				if lifted.Pause != nil {
+					fmt.Fprintf(s.stdout, "%s: its schedule goes on\n", name)
 				}
+				if lifted.Hold != nil {
+					fmt.Fprintf(s.stdout, "%s: the hold is lifted, the next run may promote\n", name)
+				}
+				if lifted.Pause == nil && lifted.Hold == nil {
+					fmt.Fprintf(s.stdout, "%s was neither paused nor held\n", name)
+				}
+				return nil
+			})
+		},
+	}
+}
+
+func (s *shell) pauseCommand() *cobra.Command {
+	var reason string
+	c := &cobra.Command{
+		Use: "pause [NAME]", Short: "Stop a pipeline's schedule until resume", Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return s.act(c, args, func(ctx context.Context, n *session, name string) error {
+				pause, err := n.Pause(ctx, name, reason)
+				if err != nil {
+					return err
+				}
+				if s.json {
+					return writeJSON(s.stdout, pause)
+				}
+				_, err = fmt.Fprintf(s.stdout, "%s: no tick has a run until `%s resume %s`\n", name, typed(), name)
 				return err
 			})
 		},
 	}
+	c.Flags().StringVar(&reason, "reason", "", "why, for the record")
+	return c
+}
+
+// openRun returns the ID of the run that a command is about: the one named, or the pipeline's only open one.
+func (n *session) openRun(ctx context.Context, args []string, id string) (string, error) {
+	if id != "" {
+		return id, nil
+	}
+	name, err := n.pipeline(ctx, args)
+	if err != nil {
+		return "", err
+	}
+	p, err := n.Pipeline(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	switch len(p.Open) {
+	case 0:
+		return "", bakeoff.Errorf(bakeoff.CodeNotFound, "pipeline %s has no open run", name).WithHint("`bakeoff history %s` lists those that have ended", name)
+	case 1:
+		return p.Open[0], nil
+	default:
+		return "", bakeoff.Errorf(bakeoff.CodeInvalid, "pipeline %s has %d open runs: name one with --run: %s", name, len(p.Open), list(p.Open))
+	}
+}
+
+func (s *shell) cancelCommand() *cobra.Command {
+	var id, reason string
+	c := &cobra.Command{
+		Use: "cancel [NAME]", Short: "End a pipeline's open run", Args: cobra.MaximumNArgs(1),
+		Long: `Cancel ends the open run of a pipeline, or the one named by --run: its builds
+are killed, with all that they have started, and its verdict is failed. The
+champion stays.`,
+		RunE: func(c *cobra.Command, args []string) error {
+			return s.withStore(c.Context(), func(ctx context.Context, n *session) error {
+				run, err := n.openRun(ctx, args, id)
+				if err != nil {
+					return err
+				}
+				return s.working(ctx, n, func(ctx context.Context) error { return s.cancel(ctx, n, run, reason) })
+			})
+		},
+	}
+	c.Flags().StringVar(&id, "run", "", "a run's ID instead of the only open one")
+	c.Flags().StringVar(&reason, "reason", "", "why, for the record")
+	return c
+}
+
+func (s *shell) cancel(ctx context.Context, n *session, run, reason string) error {
+	if err := n.Cancel(ctx, run, reason); err != nil {
+		return err
+	}
+	report, err := s.watch(ctx, n, run)
+	if err != nil {
+		return err
+	}
+	if s.json {
+		return writeJSON(s.stdout, report)
+	}
+	_, err = fmt.Fprintf(s.stdout, "%s: %s\n", report.Verdict, plain.Line(report.Reason))
+	return err
+}
+
+func (s *shell) retryCommand() *cobra.Command {
+	var id string
+	var o runOptions
+	c := &cobra.Command{
+		Use: "retry [NAME]", Short: "Build the failed trials of a run again, and judge anew", Args: cobra.MaximumNArgs(1),
+		Long: `Retry makes a new run on the snapshot and with the seed of an ended one, the
+last or the one named by --run: what was built is taken over, failed trials are
+built again.`,
+		RunE: func(c *cobra.Command, args []string) error {
+			return s.withStore(c.Context(), func(ctx context.Context, n *session) error {
+				if err := s.resume(ctx, n); err != nil {
+					return err
+				}
+				of, err := n.endedRun(ctx, args, id)
+				if err != nil {
+					return err
+				}
+				return s.started(ctx, n, o, func(ctx context.Context) (string, error) {
+					return n.Retry(ctx, of.Run, client.RunRequest{Quiet: o.quiet})
+				})
+			})
+		},
+	}
+	c.Flags().StringVar(&id, "run", "", "a run's ID instead of the last run")
+	c.Flags().Bool("failed", true, "build only the failed trials again, as it does")
+	_ = c.Flags().MarkHidden("failed") // for who types it: it is defined
+	o.flags(c)
+	return c
 }
 
 // separate refuses to write the answers over the rows that they are for.
@@ -168,7 +283,7 @@ func (s *shell) predictCommand() *cobra.Command {
 on, in any order, and writes them with the model's answers behind. Files of any
 size are read in constant memory. --out - writes to stdout.`,
 		RunE: func(c *cobra.Command, args []string) error {
-			n, err := parseVersion(version)
+			number, err := parseVersion(version)
 			if err != nil {
 				return err
 			}
@@ -181,24 +296,12 @@ size are read in constant memory. --out - writes to stdout.`,
 			if s.json && out == "-" {
 				return usage(c, bakeoff.Errorf(bakeoff.CodeInvalid, "--json and --out - both want stdout"))
 			}
-			return s.withStore(c.Context(), func(ctx context.Context, node *app.Node) error {
-				name, err := pipeline(ctx, node, args)
+			return s.withStore(c.Context(), func(ctx context.Context, n *session) error {
+				name, err := n.pipeline(ctx, args)
 				if err != nil {
 					return err
 				}
-				sum, v, err := node.Score(ctx, name, n, in, out)
-				if err != nil {
-					return err
-				}
-				if s.json {
-					return writeJSON(s.stdout, map[string]any{"model": v.Model, "version": v.Version, "rows": sum.Rows, "unseen_categories": sum.Unseen})
-				}
-				fmt.Fprintf(s.stderr, "%s scored by %s v%d (%s)", counted(sum.Rows, "row"), v.Model, v.Version, v.Candidate)
-				if sum.Unseen > 0 {
-					fmt.Fprintf(s.stderr, "; %s with a category that training had not seen", counted(sum.Unseen, "cell"))
-				}
-				fmt.Fprintln(s.stderr)
-				return nil
+				return s.predict(ctx, n, name, number, in, out)
 			})
 		},
 	}
@@ -206,4 +309,54 @@ size are read in constant memory. --out - writes to stdout.`,
 	c.Flags().StringVar(&out, "out", "", "the CSV file to write, or - for stdout")
 	c.Flags().StringVar(&version, "version", "", "a version instead of the champion")
 	return c
+}
+
+// predict scores a file. With a running node the rows stay here: the artifact is fetched, and a
+// million rows are no load for those who ask it for predictions.
+func (s *shell) predict(ctx context.Context, n *session, name string, number int, in, out string) error {
+	var scored app.Scored
+	var err error
+	if n.node != nil {
+		scored, err = n.node.Score(ctx, name, number, in, out)
+	} else {
+		scored, err = s.predictHere(ctx, n, name, number, in, out)
+	}
+	if err != nil {
+		return err
+	}
+	if s.json {
+		return writeJSON(s.stdout, scored)
+	}
+	fmt.Fprintf(s.stderr, "%s scored by %s v%d (%s)", counted(scored.Rows, "row"), scored.Model, scored.Version, scored.Candidate)
+	if scored.Unseen > 0 {
+		fmt.Fprintf(s.stderr, "; %s with a category that training had not seen", counted(scored.Unseen, "cell"))
+	}
+	fmt.Fprintln(s.stderr)
+	return nil
+}
+
+// predictHere scores with an artifact that a running node hands out.
+func (s *shell) predictHere(ctx context.Context, n *session, name string, number int, in, out string) (app.Scored, error) {
+	model, err := n.Model(ctx, name)
+	if err != nil {
+		return app.Scored{}, err
+	}
+	if number == 0 {
+		number = model.Champion()
+	}
+	i := slices.IndexFunc(model.Versions, func(v bakeoff.Version) bool { return v.Version == number })
+	if i < 0 && number == 0 {
+		return app.Scored{}, bakeoff.Errorf(bakeoff.CodeNotFound, "model %s has no champion", name).
+			WithHint("`bakeoff why %s` says why no run has promoted one", name)
+	}
+	if i < 0 {
+		return app.Scored{}, bakeoff.Errorf(bakeoff.CodeNotFound, "model %s has no version %d", name, number).
+			WithHint("`bakeoff models %s` lists its versions", name)
+	}
+	p, err := n.Pipeline(ctx, name)
+	if err != nil {
+		return app.Scored{}, err
+	}
+	fetch := func(w io.Writer) error { return n.Artifact(ctx, name, number, w) }
+	return app.ScoreFetched(ctx, model.Versions[i], filepath.Dir(p.Path), s.config().Threads, fetch, in, out)
 }

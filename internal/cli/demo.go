@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,11 +19,13 @@ import (
 )
 
 func (s *shell) demoCommand() *cobra.Command {
-	var dir string
+	var dir, address string
+	var once bool
 	c := &cobra.Command{
-		Use: "demo", Short: "Show everything on bundled real data: two runs and a prediction",
+		Use: "demo", Short: "Show everything on bundled real data: two runs, a prediction, a service",
 		Long: `Demo writes the Telco churn example into a new folder, runs its pipeline twice
-(the first night, and a normal morning), and asks the champion about a customer.`,
+(the first night, and a normal morning), and asks the champion about a customer.
+Then it stays up as ` + "`bakeoff up`" + ` does, and answers requests, until Ctrl-C.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			folder, err := demoFolder(dir)
 			if err != nil {
@@ -34,15 +37,55 @@ func (s *shell) demoCommand() *cobra.Command {
 			if s.store == "" {
 				s.store = filepath.Join(folder, ".bakeoff")
 			}
-			return s.withNode(c.Context(), func(ctx context.Context, node *app.Node) error {
-				return s.demo(ctx, node, folder)
+			err = s.opened(c.Context(), func(ctx context.Context, n *session) error {
+				return s.demo(ctx, n, folder)
 			})
+			if err != nil || once || s.json {
+				return err
+			}
+			return s.stayUp(c.Context(), folder, address)
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", "", "an empty or new folder for the example (default: a new one for temporary files)")
-	c.Flags().Bool("once", true, "end after the prediction, as it does")
-	_ = c.Flags().MarkHidden("once") // for scripts: it is defined
+	c.Flags().StringVar(&address, "listen", "", "where to answer requests (default 127.0.0.1:7700, or a free port)")
+	c.Flags().BoolVar(&once, "once", false, "end after the prediction")
 	return c
+}
+
+// stayUp has a node work on the demo's folder.
+func (s *shell) stayUp(ctx context.Context, folder, address string) error {
+	if address == "" {
+		address = freeAddress(ctx)
+	}
+	s.say("\n")
+	config := s.config()
+	config.Log, config.Queues = s.nodeLog(), []string{bakeoff.QueueDefault}
+	service := app.Service{Files: []string{folder}}
+	service.Address = address
+	ctx, stop := untilSignal(ctx)
+	defer stop()
+	return app.Up(ctx, config, service, func(ctx context.Context, up app.Running) error {
+		if err := s.sayUp(ctx, up); err != nil {
+			return err
+		}
+		row, err := json.Marshal(map[string]any{"rows": []any{customer}})
+		if err != nil {
+			return fmt.Errorf("show the customer: %w", err)
+		}
+		s.say("\nAsk it:\n  curl -s %s/predict/churn -d '%s'\n", up.Addresses.URL, row)
+		return nil
+	})
+}
+
+// freeAddress is the usual address, or any port where another process has that.
+func freeAddress(ctx context.Context) string {
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", usualAddress)
+	if err != nil {
+		return "127.0.0.1:0"
+	}
+	_ = l.Close() // it is opened anew
+	return usualAddress
 }
 
 func exampleFiles() fs.FS {
@@ -92,11 +135,11 @@ type demoPrediction struct {
 	Probabilities []float64 `json:"probabilities"`
 }
 
-func (s *shell) demo(ctx context.Context, node *app.Node, folder string) error {
+func (s *shell) demo(ctx context.Context, n *session, folder string) error {
 	file := filepath.Join(folder, "churn.yaml")
 	out := demoOutcome{Folder: folder, Store: s.store, Customer: customer}
 	s.say("Telco churn: 7,043 customers of a telephone company, who of them leaves?\nThe pipeline is %s. First night: there is no champion.\n\n", file)
-	first, err := s.run(ctx, node, file)
+	first, err := s.run(ctx, n, file)
 	if err != nil {
 		return err
 	}
@@ -105,7 +148,7 @@ func (s *shell) demo(ctx context.Context, node *app.Node, folder string) error {
 		return s.failedCode()
 	}
 	s.say("\nThe next morning nothing has changed, so the champion should stay.\n\n")
-	second, err := s.run(ctx, node, file)
+	second, err := s.run(ctx, n, file)
 	if err != nil {
 		return err
 	}
@@ -114,7 +157,7 @@ func (s *shell) demo(ctx context.Context, node *app.Node, folder string) error {
 		return s.failedCode()
 	}
 	out.Runs = []bakeoff.Report{first, second}
-	answers, version, err := node.Answer(ctx, first.Pipeline, []map[string]any{customer})
+	answers, version, err := n.node.Answer(ctx, first.Pipeline, []map[string]any{customer})
 	if err != nil {
 		return err
 	}

@@ -9,21 +9,22 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bakeoffhq/bakeoff"
-	"github.com/bakeoffhq/bakeoff/internal/app"
+	"github.com/bakeoffhq/bakeoff/client"
+	"github.com/bakeoffhq/bakeoff/internal/plain"
 )
 
 // aboutRun is a command that looks at one ended run: the last of a pipeline, or the one named by --run.
-func (s *shell) aboutRun(use, short string, show func(context.Context, *app.Node, bakeoff.Report) error) *cobra.Command {
+func (s *shell) aboutRun(use, short string, show func(context.Context, *session, bakeoff.Report) error) *cobra.Command {
 	var id string
 	c := &cobra.Command{
 		Use: use + " [NAME]", Short: short, Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return s.look(c.Context(), func(ctx context.Context, node *app.Node) error {
-				report, err := endedRun(ctx, node, args, id)
+			return s.look(c.Context(), func(ctx context.Context, n *session) error {
+				report, err := n.endedRun(ctx, args, id)
 				if err != nil {
 					return err
 				}
-				return show(ctx, node, report)
+				return show(ctx, n, report)
 			})
 		},
 	}
@@ -32,22 +33,30 @@ func (s *shell) aboutRun(use, short string, show func(context.Context, *app.Node
 }
 
 // endedRun returns the report of a pipeline's run, "" for its last.
-func endedRun(ctx context.Context, node *app.Node, args []string, id string) (bakeoff.Report, error) {
-	name, err := pipeline(ctx, node, args)
+func (n *session) endedRun(ctx context.Context, args []string, id string) (bakeoff.Report, error) {
+	if id != "" && len(args) == 0 {
+		run, err := n.Run(ctx, id)
+		if err == nil && run.Verdict == "" {
+			return bakeoff.Report{}, bakeoff.Errorf(bakeoff.CodeConflict, "run %s has not ended: it is in phase %s", id, run.Phase).
+				WithHint("`bakeoff logs --follow --run %s` watches it", id)
+		}
+		return run.Report, err
+	}
+	name, err := n.pipeline(ctx, args)
 	if err != nil {
 		return bakeoff.Report{}, err
 	}
-	reports, err := node.Store().Verdicts(ctx, name)
+	reports, err := n.History(ctx, name, 0)
 	if err != nil {
 		return bakeoff.Report{}, err
 	}
 	if id == "" && len(reports) > 0 {
-		return reports[0], nil
+		return reports[0].Report, nil
 	}
 	ids := make([]string, len(reports))
 	for i, r := range reports {
 		if r.Run == id {
-			return r, nil
+			return r.Report, nil
 		}
 		ids[i] = r.Run
 	}
@@ -62,13 +71,13 @@ func endedRun(ctx context.Context, node *app.Node, args []string, id string) (ba
 }
 
 func (s *shell) leaderboardCommand() *cobra.Command {
-	return s.aboutRun("leaderboard", "Show how a run's contestants did", func(_ context.Context, _ *app.Node, r bakeoff.Report) error {
+	return s.aboutRun("leaderboard", "Show how a run's contestants did", func(_ context.Context, _ *session, r bakeoff.Report) error {
 		return s.print(r)
 	})
 }
 
 func (s *shell) whyCommand() *cobra.Command {
-	return s.aboutRun("why", "Say why a run ended as it did, and what would have changed it", func(_ context.Context, _ *app.Node, r bakeoff.Report) error {
+	return s.aboutRun("why", "Say why a run ended as it did, and what would have changed it", func(_ context.Context, _ *session, r bakeoff.Report) error {
 		if s.json {
 			return writeJSON(s.stdout, r)
 		}
@@ -77,147 +86,97 @@ func (s *shell) whyCommand() *cobra.Command {
 	})
 }
 
-func (s *shell) logsCommand() *cobra.Command {
-	var candidate string
-	c := s.aboutRun("logs", "Print what a run's builds wrote", func(ctx context.Context, node *app.Node, r bakeoff.Report) error {
-		return s.logs(ctx, node, r, candidate)
-	})
-	c.Flags().StringVar(&candidate, "candidate", "", "only this candidate's")
-	return c
-}
-
-// trialLog is the log of one trial as JSON shows it.
-type trialLog struct {
-	Candidate string             `json:"candidate"`
-	State     bakeoff.TrialState `json:"state"`
-	Reason    string             `json:"reason,omitempty"`
-	Log       string             `json:"log"`
-}
-
-func (s *shell) logs(ctx context.Context, node *app.Node, report bakeoff.Report, candidate string) error {
-	run, _, err := node.Store().Run(ctx, report.Run)
-	if err != nil {
-		return err
-	}
-	logs := []trialLog{}
-	var names []string
-	for _, t := range run.Trials {
-		names = append(names, t.Candidate)
-		if candidate != "" && t.Candidate != candidate {
-			continue
-		}
-		l := trialLog{Candidate: t.Candidate, State: t.State, Reason: t.Reason}
-		if t.Log != "" {
-			b, err := node.Store().GetBytes(ctx, t.Log)
-			if err != nil {
-				return err
-			}
-			l.Log = string(b)
-		}
-		logs = append(logs, l)
-	}
-	if len(logs) == 0 && candidate != "" {
-		return bakeoff.Errorf(bakeoff.CodeNotFound, "run %s has no candidate %q, but %s", run.ID, candidate, list(names))
-	}
-	if s.json {
-		return writeJSON(s.stdout, logs)
-	}
-	for _, l := range logs {
-		writeLog(s.stdout, l)
-	}
-	return nil
-}
-
-func writeLog(w io.Writer, l trialLog) {
-	fmt.Fprintf(w, "== %s: %s", l.Candidate, l.State)
-	if l.Reason != "" {
-		fmt.Fprintf(w, ": %s", l.Reason)
-	}
-	fmt.Fprintln(w)
-	fmt.Fprint(w, l.Log)
-	if l.Log == "" {
-		fmt.Fprintln(w, "(it wrote nothing)")
-	} else if l.Log[len(l.Log)-1] != '\n' {
-		fmt.Fprintln(w)
-	}
-}
-
-// historyEntry is one run as `history --json` lists it: the report, and what became of its message.
-type historyEntry struct {
-	bakeoff.Report
-	Deliveries []bakeoff.Delivery `json:"deliveries,omitempty"`
-}
-
 func (s *shell) historyCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "history [NAME]", Short: "List a pipeline's runs, the newest first", Args: cobra.MaximumNArgs(1),
+	var limit int
+	c := &cobra.Command{
+		Use: "history [NAME]", Short: "List a pipeline's runs and the ticks without one, the newest first", Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return s.look(c.Context(), func(ctx context.Context, node *app.Node) error {
-				name, err := pipeline(ctx, node, args)
+			return s.look(c.Context(), func(ctx context.Context, n *session) error {
+				name, err := n.pipeline(ctx, args)
 				if err != nil {
 					return err
 				}
-				return s.history(ctx, node, name)
+				return s.history(ctx, n, name, limit)
 			})
 		},
 	}
+	c.Flags().IntVarP(&limit, "limit", "n", 100, "how many at most")
+	return c
 }
 
-func (s *shell) history(ctx context.Context, node *app.Node, name string) error {
-	reports, err := node.Store().Verdicts(ctx, name)
+func (s *shell) history(ctx context.Context, n *session, name string, limit int) error {
+	reports, err := n.History(ctx, name, limit)
 	if err != nil {
 		return err
 	}
-	entries := make([]historyEntry, len(reports))
-	for i, r := range reports {
-		entries[i].Report = r
-		if entries[i].Deliveries, err = node.Store().Deliveries(ctx, r.Run); err != nil {
-			return err
-		}
-	}
 	if s.json {
-		return writeJSON(s.stdout, entries)
+		return writeJSON(s.stdout, reports)
 	}
-	writeHistory(s.stdout, reports, width(s.stdout), s.color(s.stdout))
-	for _, e := range entries {
-		for _, d := range e.Deliveries {
-			if d.State != bakeoff.DeliverySent {
-				fmt.Fprintf(s.stdout, "message of run %s to receiver %d is %s: %s\n", d.Notification, d.Receiver+1, d.State, d.Detail)
-			}
+	ticks, err := n.Ticks(ctx, name, limit)
+	if err != nil {
+		return err
+	}
+	plainReports := make([]bakeoff.Report, len(reports))
+	for i, r := range reports {
+		plainReports[i] = r.Report
+	}
+	writeHistory(s.stdout, plainReports, width(s.stdout), s.color(s.stdout))
+	for _, t := range ticks {
+		if t.State != bakeoff.TickRun {
+			fmt.Fprintln(s.stdout, tickInWords(t))
 		}
+	}
+	for _, r := range reports {
+		writeUndone(s.stdout, r)
 	}
 	return nil
+}
+
+// tickInWords says what became of ticks without a run.
+func tickInWords(t bakeoff.Tick) string {
+	when := t.Time.Local().Format(time.RFC3339)
+	if t.Count > 1 {
+		when = fmt.Sprintf("%s to %s: %s", when, t.Last.Local().Format(time.RFC3339), counted(t.Count, "tick"))
+	}
+	return fmt.Sprintf("%s %s: %s", when, t.State, plain.Line(t.Reason))
+}
+
+// writeUndone says what a run has left undelivered.
+func writeUndone(w io.Writer, r client.RunReport) {
+	for _, d := range r.Deliveries {
+		if d.State != bakeoff.DeliverySent {
+			fmt.Fprintf(w, "message of run %s to receiver %d is %s: %s\n", d.Notification, d.Receiver+1, d.State, d.Detail)
+		}
+	}
+	for _, h := range r.Hooks {
+		if h.State != bakeoff.DeliverySent {
+			fmt.Fprintf(w, "deploy hook %d (%s) of run %s is %s: %s\n", h.Hook+1, h.Kind, r.Run, h.State, plain.Line(h.Detail))
+		}
+	}
 }
 
 func (s *shell) modelsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "models [NAME]", Short: "List a model's versions and aliases", Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return s.look(c.Context(), func(ctx context.Context, node *app.Node) error {
-				name, err := pipeline(ctx, node, args)
+			return s.look(c.Context(), func(ctx context.Context, n *session) error {
+				name, err := n.pipeline(ctx, args)
 				if err != nil {
 					return err
 				}
-				return s.models(ctx, node, name)
+				return s.models(ctx, n, name)
 			})
 		},
 	}
 }
 
-func (s *shell) models(ctx context.Context, node *app.Node, name string) error {
-	model, _, err := node.Store().Model(ctx, name)
-	if err != nil {
-		return err
-	}
-	versions, err := node.Store().Versions(ctx, name)
+func (s *shell) models(ctx context.Context, n *session, name string) error {
+	model, err := n.Model(ctx, name)
 	if err != nil {
 		return err
 	}
 	if s.json {
-		return writeJSON(s.stdout, struct {
-			bakeoff.Model
-			Versions []bakeoff.Version `json:"versions"`
-		}{model, versions})
+		return writeJSON(s.stdout, model)
 	}
 	aliases := make([]bakeoff.Alias, 0, len(model.Aliases))
 	for _, name := range []string{bakeoff.AliasChampion, bakeoff.AliasPrevious} {
@@ -225,7 +184,7 @@ func (s *shell) models(ctx context.Context, node *app.Node, name string) error {
 			aliases = append(aliases, a)
 		}
 	}
-	writeModels(s.stdout, versions, aliases, width(s.stdout), s.color(s.stdout))
+	writeModels(s.stdout, model.Versions, aliases, width(s.stdout), s.color(s.stdout))
 	if h := model.Hold; h != nil {
 		fmt.Fprintf(s.stdout, "held since %s by %s: %s\n", h.Since.Local().Format(time.RFC3339), h.By, h.Why)
 	}

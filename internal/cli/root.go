@@ -44,6 +44,7 @@ type shell struct {
 	getenv func(string) string
 
 	store    string
+	server   string
 	json     bool
 	verbose  bool
 	noResume bool
@@ -119,6 +120,7 @@ promoted and 10 kept.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(c, err) })
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.store, "store", "", "folder of the store (default $BAKEOFF_STORE, else ./.bakeoff)")
+	flags.StringVar(&s.server, "server", "", "URL of a running node instead of a store (default $BAKEOFF_SERVER; its token is $BAKEOFF_TOKEN)")
 	flags.BoolVar(&s.json, "json", false, "print one JSON document on stdout")
 	flags.BoolVarP(&s.verbose, "verbose", "v", false, "log to stderr")
 	flags.BoolVar(&s.noResume, "no-resume", false, "do not wait for runs that were interrupted")
@@ -126,10 +128,16 @@ promoted and 10 kept.`,
 		&cobra.Group{ID: "start", Title: "Start:"},
 		&cobra.Group{ID: "look", Title: "Look:"},
 		&cobra.Group{ID: "act", Title: "Act:"},
+		&cobra.Group{ID: "operate", Title: "Operate:"},
 	)
-	root.AddCommand(grouped("start", s.demoCommand(), s.initCommand(), s.checkCommand(), s.runCommand(), s.predictCommand())...)
-	root.AddCommand(grouped("look", s.leaderboardCommand(), s.whyCommand(), s.historyCommand(), s.modelsCommand(), s.logsCommand())...)
-	root.AddCommand(grouped("act", s.promoteCommand(), s.rollbackCommand(), s.resumeCommand())...)
+	root.AddCommand(grouped("start", s.demoCommand(), s.initCommand(), s.checkCommand(), s.upCommand(), s.runCommand(),
+		s.predictCommand(), s.workerCommand(), s.serveCommand())...)
+	root.AddCommand(grouped("look", s.leaderboardCommand(), s.whyCommand(), s.historyCommand(), s.modelsCommand(),
+		s.logsCommand(), s.liveCommand(), s.scheduleCommand(), s.workersCommand())...)
+	root.AddCommand(grouped("act", s.promoteCommand(), s.rollbackCommand(), s.pauseCommand(), s.resumeCommand(),
+		s.cancelCommand(), s.retryCommand())...)
+	root.AddCommand(grouped("operate", s.notifyCommand(), s.tokenCommand(), s.backupCommand(), s.restoreCommand(),
+		s.gcCommand(), s.doctorCommand())...)
 	root.AddCommand(s.versionCommand(), s.buildCommand())
 	for _, c := range root.Commands() {
 		c.Args = usageArgs(c.Args)
@@ -197,6 +205,13 @@ func (s *shell) config() app.Config {
 // color reports whether what is written to f may be coloured.
 func (s *shell) color(f *os.File) bool {
 	return s.getenv("NO_COLOR") == "" && s.getenv("TERM") != "dumb" && isTerminal(f)
+}
+
+// writeJSONLine writes a document that is read while the process goes on.
+func writeJSONLine(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
 }
 
 func writeJSON(w io.Writer, v any) error {

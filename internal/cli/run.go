@@ -8,22 +8,36 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/client"
 	"github.com/bakeoffhq/bakeoff/internal/app"
-	"github.com/bakeoffhq/bakeoff/internal/dispatch"
 	"github.com/bakeoffhq/bakeoff/internal/plain"
 )
 
 // defaultFile is the pipeline file that commands look for where none is named.
 const defaultFile = "bakeoff.yaml"
 
+// runOptions are the flags of the commands that start a run.
+type runOptions struct {
+	quiet    bool
+	detach   bool
+	detailed bool
+}
+
+func (o *runOptions) flags(c *cobra.Command) {
+	c.Flags().BoolVar(&o.quiet, "no-notify", false, "send no message about it")
+	c.Flags().BoolVar(&o.detach, "detach", false, "with a running node: print the run's ID and do not wait for it")
+	c.Flags().BoolVar(&o.detailed, "detailed-exitcode", false, "exit with 10 instead of 0 when the champion is kept")
+}
+
 func (s *shell) runCommand() *cobra.Command {
-	var detailed bool
+	var o runOptions
 	c := &cobra.Command{
 		Use: "run [FILE|NAME]", Short: "Run a pipeline once, now", Args: cobra.MaximumNArgs(1),
 		Long: `Run freezes the data of a pipeline, builds its candidates, judges them and
 carries out the verdict. FILE is a pipeline file; NAME a pipeline that has run
 before, whose file is read again. Without either it is ./bakeoff.yaml, or the
-only pipeline of the store. Ctrl-C cancels the run.`,
+only pipeline of the store. Where ` + "`bakeoff up`" + ` works on the store, the run is
+its work, and Ctrl-C only stops watching; otherwise Ctrl-C cancels the run.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			path := namedFile(args)
 			if path != "" { // a file that cannot be read should not make a store
@@ -35,60 +49,108 @@ only pipeline of the store. Ctrl-C cancels the run.`,
 			} else if err != nil {
 				return err
 			}
-			return s.withNode(c.Context(), func(ctx context.Context, node *app.Node) error {
-				return s.runOnce(ctx, node, path, args, detailed)
+			return s.withNode(c.Context(), func(ctx context.Context, n *session) error {
+				return s.runOnce(ctx, n, path, args, o)
 			})
 		},
 	}
-	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 10 instead of 0 when the champion is kept")
+	o.flags(c)
 	return c
 }
 
-// run makes one run of a pipeline file and sees it to its end, after those that were interrupted.
-func (s *shell) run(ctx context.Context, node *app.Node, path string) (bakeoff.Report, error) {
-	file, p, err := app.LoadPipeline(path, os.LookupEnv)
-	if err != nil {
-		return bakeoff.Report{}, err
-	}
-	if err := s.resume(ctx, node); err != nil {
-		return bakeoff.Report{}, err
-	}
-	var report bakeoff.Report
-	err = s.working(ctx, node, func(ctx context.Context) error {
-		id, err := node.Submit(ctx, file, p, dispatch.Start{Trigger: bakeoff.TriggerPerson})
-		if err != nil {
-			return err
-		}
-		report, err = s.watch(ctx, node, id)
-		return err
-	})
-	return report, err
-}
-
 // runOnce makes the run that a command line asks for: of a file, or of the pipeline that is named.
-func (s *shell) runOnce(ctx context.Context, node *app.Node, path string, args []string, detailed bool) error {
+func (s *shell) runOnce(ctx context.Context, n *session, path string, args []string, o runOptions) error {
+	name := ""
 	if path == "" {
-		name, err := pipeline(ctx, node, args)
+		var err error
+		name, err = n.pipeline(ctx, args)
 		if bakeoff.CodeOf(err) == bakeoff.CodeNotFound && len(args) == 0 {
 			return noPipeline()
 		}
 		if err != nil {
 			return err
 		}
-		file, err := node.Store().Pipeline(ctx, name, "")
+	}
+	if err := s.resume(ctx, n); err != nil {
+		return err
+	}
+	return s.started(ctx, n, o, func(ctx context.Context) (string, error) { return s.start(ctx, n, path, name, o.quiet) })
+}
+
+// start applies the pipeline's file as it is now, and starts a run of it. A node on another machine
+// takes no files: there the pipeline has to be known.
+func (s *shell) start(ctx context.Context, n *session, path, name string, quiet bool) (string, error) {
+	if path == "" && n.node != nil { // a running node reads its files itself
+		p, err := n.Pipeline(ctx, name)
+		if err != nil {
+			return "", err
+		}
+		path = p.Path
+	}
+	if path != "" && !n.here {
+		return "", bakeoff.Errorf(bakeoff.CodeInvalid, "a node on another machine takes no pipeline files").
+			WithHint("name a pipeline that it has: `bakeoff run NAME`")
+	}
+	if path != "" {
+		file, _, err := app.LoadPipeline(path, os.LookupEnv)
+		if err != nil {
+			return "", err
+		}
+		if _, err := n.Apply(ctx, file.Name, client.PipelineText{Path: file.Path, Text: file.Text}); err != nil {
+			return "", err
+		}
+		name = file.Name
+	}
+	return n.StartRun(ctx, name, client.RunRequest{Quiet: quiet})
+}
+
+// run makes one run of a pipeline file and sees it to its end, after those that were interrupted.
+func (s *shell) run(ctx context.Context, n *session, path string) (bakeoff.Report, error) {
+	if err := s.resume(ctx, n); err != nil {
+		return bakeoff.Report{}, err
+	}
+	var report client.RunReport
+	err := s.working(ctx, n, func(ctx context.Context) error {
+		id, err := s.start(ctx, n, path, "", false)
 		if err != nil {
 			return err
 		}
-		path = file.Path
-	}
-	report, err := s.run(ctx, node, path)
-	if err != nil {
+		report, err = s.watch(ctx, n, id)
+		return err
+	})
+	return report.Report, err
+}
+
+// started sees a run that a command starts to its end, prints it, and says how it ended.
+func (s *shell) started(ctx context.Context, n *session, o runOptions, start func(context.Context) (string, error)) error {
+	var report client.RunReport
+	err := s.working(ctx, n, func(ctx context.Context) error {
+		id, err := start(ctx)
+		if err != nil {
+			return err
+		}
+		if o.detach && n.node == nil {
+			return s.detached(id)
+		}
+		report, err = s.watch(ctx, n, id)
+		return err
+	})
+	if err != nil || report.Run == "" {
 		return err
 	}
-	if err := s.print(report); err != nil {
+	if err := s.print(report.Report); err != nil {
 		return err
 	}
-	return s.verdictCode(report.Verdict, detailed)
+	return s.verdictCode(report.Verdict, o.detailed)
+}
+
+// detached names a run that goes on by itself.
+func (s *shell) detached(id string) error {
+	if s.json {
+		return writeJSON(s.stdout, client.RunStarted{Run: id})
+	}
+	_, err := fmt.Fprintln(s.stdout, id)
+	return err
 }
 
 // namedFile returns the path of the file that a run is asked of, or "" if it is asked of a pipeline

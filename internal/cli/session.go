@@ -7,14 +7,14 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
-	"sync"
+	"strings"
 	"syscall"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/term"
 
 	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/client"
 	"github.com/bakeoffhq/bakeoff/internal/app"
 )
 
@@ -29,18 +29,85 @@ func width(f *os.File) int {
 	return w
 }
 
-// withNode opens the store for as long as do takes.
-func (s *shell) withNode(ctx context.Context, do func(context.Context, *app.Node) error) (err error) {
+// session is a node to talk to: one that runs already, or one that this process opens for the
+// length of a command.
+type session struct {
+	*client.Client
+	node *app.Node // nil where the node is another process
+	here bool      // the node is of this machine: it may be given files
+}
+
+// withNode finds the node to talk to: the one that --server names, the one that works on the store,
+// or, where none does, the store itself, which is made if it is not there.
+func (s *shell) withNode(ctx context.Context, do func(context.Context, *session) error) error {
+	running, err := s.running(ctx)
+	if err != nil {
+		return err
+	}
+	if running != nil {
+		defer running.Close()
+		return do(ctx, running)
+	}
+	return s.opened(ctx, do)
+}
+
+// running returns the node that runs already, nil where none does.
+func (s *shell) running(ctx context.Context) (*session, error) {
+	options := client.Options{BaseURL: s.server, By: app.Person()}
+	if options.BaseURL == "" {
+		options.BaseURL = s.getenv("BAKEOFF_SERVER")
+	}
+	here := false
+	if options.BaseURL == "" {
+		addresses, ok := app.FindNode(ctx, s.folder())
+		if !ok {
+			return nil, nil
+		}
+		options.BaseURL, here = "unix://"+addresses.Socket, true
+	} else {
+		token, err := s.token()
+		if err != nil {
+			return nil, err
+		}
+		options.Token = token
+	}
+	c, err := client.New(options)
+	if err != nil {
+		return nil, err
+	}
+	return &session{Client: c, here: here}, nil
+}
+
+// token returns the token for a node on another machine: it is a secret, and so no flag, which
+// every process list would show.
+func (s *shell) token() (string, error) {
+	if file := s.getenv("BAKEOFF_TOKEN_FILE"); file != "" {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return "", bakeoff.Errorf(bakeoff.CodeInvalid, "read BAKEOFF_TOKEN_FILE: %w", err)
+		}
+		return strings.TrimSpace(string(text)), nil
+	}
+	return s.getenv("BAKEOFF_TOKEN"), nil
+}
+
+// opened opens the store for as long as do takes.
+func (s *shell) opened(ctx context.Context, do func(context.Context, *session) error) (err error) {
 	node, err := app.Open(ctx, s.config())
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, node.Close()) }()
-	return do(ctx, node)
+	c, stop, err := node.Client(app.Person())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	return do(ctx, &session{Client: c, node: node, here: true})
 }
 
 // withStore is withNode for a store that must be there: a wrong --store should not make one.
-func (s *shell) withStore(ctx context.Context, do func(context.Context, *app.Node) error) error {
+func (s *shell) withStore(ctx context.Context, do func(context.Context, *session) error) error {
 	if err := s.mustHaveStore(); err != nil {
 		return err
 	}
@@ -48,6 +115,9 @@ func (s *shell) withStore(ctx context.Context, do func(context.Context, *app.Nod
 }
 
 func (s *shell) mustHaveStore() error {
+	if s.server != "" || s.getenv("BAKEOFF_SERVER") != "" {
+		return nil
+	}
 	if _, err := os.Stat(s.folder()); errors.Is(err, fs.ErrNotExist) {
 		return bakeoff.Errorf(bakeoff.CodeNotFound, "there is no store at %s", s.folder()).
 			WithHint("`bakeoff run FILE` makes one; --store or BAKEOFF_STORE names another folder")
@@ -55,34 +125,38 @@ func (s *shell) mustHaveStore() error {
 	return nil
 }
 
-// look opens the store to see what is in it. What an earlier process has left undone is done first:
-// interrupted runs are ended, and messages that are owed delivered.
-func (s *shell) look(ctx context.Context, do func(context.Context, *app.Node) error) error {
-	return s.withStore(ctx, func(ctx context.Context, node *app.Node) error {
+// look is withStore for seeing what is there. What an earlier process has left undone is done
+// first: interrupted runs are ended, and messages that are owed delivered.
+func (s *shell) look(ctx context.Context, do func(context.Context, *session) error) error {
+	return s.withStore(ctx, func(ctx context.Context, n *session) error {
 		if s.noResume {
-			if err := s.openRuns(ctx, node); err != nil {
+			if err := s.openRuns(ctx, n); err != nil {
 				return err
 			}
-			return do(ctx, node)
+			return do(ctx, n)
 		}
-		if err := s.resume(ctx, node); err != nil {
+		if err := s.resume(ctx, n); err != nil {
 			return err
 		}
-		s.notify(ctx, node)
-		return do(ctx, node)
+		s.settle(ctx, n)
+		return do(ctx, n)
 	})
 }
 
-// resume drives the runs that an earlier process has left open to their end.
-func (s *shell) resume(ctx context.Context, node *app.Node) error {
-	open, err := node.Store().OpenRuns(ctx)
-	if err != nil || len(open) == 0 || s.noResume {
+// resume drives the runs that an earlier process has left open to their end. A node that runs does
+// that by itself.
+func (s *shell) resume(ctx context.Context, n *session) error {
+	if n.node == nil || s.noResume {
+		return nil
+	}
+	open, err := n.Runs(ctx, client.RunQuery{Open: true})
+	if err != nil || len(open) == 0 {
 		return err
 	}
-	return s.working(ctx, node, func(ctx context.Context) error {
+	return s.working(ctx, n, func(ctx context.Context) error {
 		for _, run := range open {
-			fmt.Fprintf(s.stderr, "going on with run %s, which was interrupted (--no-resume leaves it for later)\n", run.ID)
-			report, err := s.watch(ctx, node, run.ID)
+			fmt.Fprintf(s.stderr, "going on with run %s, which was interrupted (--no-resume leaves it for later)\n", run.Run)
+			report, err := s.watch(ctx, n, run.Run)
 			if err != nil {
 				return err
 			}
@@ -95,21 +169,27 @@ func (s *shell) resume(ctx context.Context, node *app.Node) error {
 	})
 }
 
-// openRuns says which runs are open, for commands that do not wait for them.
-func (s *shell) openRuns(ctx context.Context, node *app.Node) error {
-	open, err := node.Store().OpenRuns(ctx)
+// openRuns says which runs were interrupted, for commands that do not wait for them.
+func (s *shell) openRuns(ctx context.Context, n *session) error {
+	if n.node == nil {
+		return nil
+	}
+	open, err := n.Runs(ctx, client.RunQuery{Open: true})
 	for _, run := range open {
-		fmt.Fprintf(s.stderr, "run %s was interrupted; the next `bakeoff run` or `bakeoff leaderboard` goes on with it\n", run.ID)
+		fmt.Fprintf(s.stderr, "run %s was interrupted; the next `bakeoff run` or `bakeoff leaderboard` goes on with it\n", run.Run)
 	}
 	return err
 }
 
-// working has the node work for as long as do takes.
-func (s *shell) working(ctx context.Context, node *app.Node, do func(context.Context) error) error {
+// working has a node of this process work for as long as do takes; another process's works anyway.
+func (s *shell) working(ctx context.Context, n *session, do func(context.Context) error) error {
+	if n.node == nil {
+		return do(ctx)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return node.Work(ctx) })
+	g.Go(func() error { return n.node.Work(ctx) })
 	g.Go(func() error {
 		defer cancel()
 		return do(ctx)
@@ -117,85 +197,68 @@ func (s *shell) working(ctx context.Context, node *app.Node, do func(context.Con
 	return g.Wait()
 }
 
-// watch shows a run's progress until it has ended, has its message delivered, and returns its
-// report. An interrupt cancels the run; a second one leaves at once.
-func (s *shell) watch(ctx context.Context, node *app.Node, id string) (bakeoff.Report, error) {
-	run, err := s.follow(ctx, node, id)
+// watch shows a run's progress until it has ended and returns its report. With a node of this
+// process an interrupt cancels the run, and its message is delivered before watch returns.
+func (s *shell) watch(ctx context.Context, n *session, id string) (client.RunReport, error) {
+	run, err := n.Run(ctx, id)
 	if err != nil {
-		return bakeoff.Report{}, err
+		return run, err
 	}
-	report, err := node.Store().Verdict(ctx, run.Pipeline, run.ID)
+	if err := s.follow(ctx, n, run); err != nil {
+		return run, err
+	}
+	run, err = n.Run(ctx, id)
 	if err != nil {
-		return report, err
+		return run, err
 	}
-	s.notify(ctx, node)
-	return report, nil
+	s.settle(ctx, n)
+	return run, nil
 }
 
-// follow shows a run until it has ended. Only meanwhile does an interrupt cancel it.
-func (s *shell) follow(ctx context.Context, node *app.Node, id string) (bakeoff.Run, error) {
-	p, err := s.progressOf(ctx, node, id)
-	if err != nil {
-		return bakeoff.Run{}, err
-	}
+// errDetached says that a person no longer wants to watch a run that goes on elsewhere.
+var errDetached = errors.New("detached")
+
+// follow shows a run until it has ended.
+func (s *shell) follow(ctx context.Context, n *session, run client.RunReport) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	p := s.progressOf(run)
 	defer p.Close()
-	stop := s.cancelOnInterrupt(ctx, node, id, p)
+	stop := s.onInterrupt(ctx, n, run.Run, p, cancel)
 	defer stop()
-	if err := s.show(ctx, node, id, p); err != nil {
-		return bakeoff.Run{}, err
+	for e, err := range n.Events(ctx, run.Run, 0) {
+		if errors.Is(context.Cause(ctx), errDetached) {
+			return exitCode(exitInterrupted)
+		}
+		if err != nil {
+			return err
+		}
+		p.Event(e.Event)
 	}
-	return node.Store().WaitRun(ctx, id)
+	return nil
 }
-
-// lastEvents is how long the events of a run that has ended may be on their way.
-const lastEvents = time.Second
 
 // progressOf starts to show a run on stderr. Log records go there too, and none of them above a live
 // block: with them, progress is lines as well.
-func (s *shell) progressOf(ctx context.Context, node *app.Node, id string) (*progress, error) {
-	run, _, err := node.Store().Run(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	candidates := make([]string, len(run.Trials))
-	for i, t := range run.Trials {
-		candidates[i] = t.Candidate
+func (s *shell) progressOf(run client.RunReport) *progress {
+	var candidates []string
+	for _, row := range run.Leaderboard {
+		if row.Role == bakeoff.RoleChallenger {
+			candidates = append(candidates, row.Candidate)
+		}
 	}
 	mode := progressMode(s.stderr, s.getenv)
 	if s.verbose {
 		mode = progressPlain
 	}
 	l := look{utf8: utf8Locale(s.getenv), color: s.color(s.stderr)}
-	return newProgress(s.stderr, mode, l, candidates), nil
+	return newProgress(s.stderr, mode, l, candidates)
 }
 
-// show follows a run's events until the last.
-func (s *shell) show(ctx context.Context, node *app.Node, id string, p *progress) error {
-	var waiting sync.WaitGroup
-	defer waiting.Wait()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()      // before the wait
-	waiting.Go(func() { // the last event may have been lost in a crash; the run's record is not
-		if _, err := node.Store().WaitRun(ctx, id); err == nil {
-			select {
-			case <-ctx.Done():
-			case <-time.After(lastEvents):
-				cancel()
-			}
-		}
-	})
-	return node.Store().WatchEvents(ctx, id, func(e bakeoff.Event) error {
-		p.Event(e)
-		if e.Kind == bakeoff.EventVerdict {
-			cancel()
-		}
-		return nil
-	})
-}
-
-// cancelOnInterrupt turns the first interrupt into a cancelled run and the second into an exit. What
-// it says goes through the progress, whose live block a line of its own would break.
-func (s *shell) cancelOnInterrupt(ctx context.Context, node *app.Node, id string, p *progress) (stop func()) {
+// onInterrupt says what an interrupt means while a run is watched. In a node of this process the
+// first cancels the run and the second leaves at once; a run of another process goes on. What it
+// says goes through the progress, whose live block a line of its own would break.
+func (s *shell) onInterrupt(ctx context.Context, n *session, id string, p *progress, detach context.CancelCauseFunc) (stop func()) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	done := make(chan struct{})
@@ -208,8 +271,13 @@ func (s *shell) cancelOnInterrupt(ctx context.Context, node *app.Node, id string
 		case <-signals:
 		}
 		s.interrupted = true
+		if n.node == nil {
+			fmt.Fprintf(p, "\nrun %s goes on without you; `bakeoff cancel --run %s` ends it\n", id, id)
+			detach(errDetached)
+			return
+		}
 		fmt.Fprintf(p, "\ncancelling run %s; once more leaves at once\n", id)
-		if err := node.Cancel(ctx, id, "by "+app.Person()); err != nil {
+		if err := n.Cancel(ctx, id, ""); err != nil {
 			fmt.Fprintf(p, "cannot cancel run %s: %v\n", id, err)
 		}
 		select {
@@ -226,10 +294,13 @@ func (s *shell) cancelOnInterrupt(ctx context.Context, node *app.Node, id string
 	}
 }
 
-// notify delivers what is owed and says what could not be delivered. That changes no verdict, and so
-// no exit code: it is owed still.
-func (s *shell) notify(ctx context.Context, node *app.Node) {
-	sum, err := node.Notify(ctx)
+// settle has a node of this process deliver what is owed, and says what could not be delivered.
+// That changes no verdict, and so no exit code: it is owed still. A node that runs does so by itself.
+func (s *shell) settle(ctx context.Context, n *session) {
+	if n.node == nil {
+		return
+	}
+	sum, err := n.node.Settle(ctx)
 	for _, d := range sum.Deliveries {
 		switch d.State {
 		case bakeoff.DeliverySent:
@@ -246,14 +317,14 @@ func (s *shell) notify(ctx context.Context, node *app.Node) {
 }
 
 // pipeline returns the name of the pipeline that a command is about: the one named, or the only one.
-func pipeline(ctx context.Context, node *app.Node, args []string) (string, error) {
-	files, err := node.Store().Pipelines(ctx)
+func (n *session) pipeline(ctx context.Context, args []string) (string, error) {
+	pipelines, err := n.Pipelines(ctx)
 	if err != nil {
 		return "", err
 	}
-	names := make([]string, len(files))
-	for i, f := range files {
-		names[i] = f.Name
+	names := make([]string, len(pipelines))
+	for i, p := range pipelines {
+		names[i] = p.Name
 	}
 	if len(args) == 0 && len(names) == 1 {
 		return names[0], nil

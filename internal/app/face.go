@@ -1,0 +1,272 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/client"
+	"github.com/bakeoffhq/bakeoff/internal/api"
+	"github.com/bakeoffhq/bakeoff/internal/cron"
+)
+
+// face is a node as its API shows it.
+type face struct{ *Node }
+
+var _ api.Node = face{}
+
+// pipelineNames returns the pipelines that the store has, by name.
+func (f face) pipelineNames(ctx context.Context) ([]string, error) {
+	files, err := f.store.Pipelines(ctx)
+	names := make([]string, len(files))
+	for i, file := range files {
+		names[i] = file.Name
+	}
+	return names, err
+}
+
+// known refuses a pipeline that the store does not have, and says which was probably meant.
+func (f face) known(ctx context.Context, name string) (bakeoff.PipelineFile, error) {
+	file, err := f.store.Pipeline(ctx, name, "")
+	if bakeoff.CodeOf(err) != bakeoff.CodeNotFound {
+		return file, err
+	}
+	names, err := f.pipelineNames(ctx)
+	if err != nil {
+		return file, err
+	}
+	e := bakeoff.Errorf(bakeoff.CodeNotFound, "there is no pipeline %q", name)
+	if near := bakeoff.Nearest(name, names); near != "" {
+		e = e.WithHint("did you mean %s?", near)
+	}
+	return file, e
+}
+
+// Pipelines implements api.Pipelines.
+func (f face) Pipelines(ctx context.Context) ([]client.Pipeline, error) {
+	files, err := f.store.Pipelines(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]client.Pipeline, len(files))
+	for i, file := range files {
+		if all[i], err = f.describe(ctx, file); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// Pipeline implements api.Pipelines.
+func (f face) Pipeline(ctx context.Context, name string) (client.Pipeline, error) {
+	file, err := f.known(ctx, name)
+	if err != nil {
+		return client.Pipeline{}, err
+	}
+	return f.describe(ctx, file)
+}
+
+func (f face) describe(ctx context.Context, file bakeoff.PipelineFile) (client.Pipeline, error) {
+	p := client.Pipeline{Name: file.Name, Path: file.Path, Revision: file.Revision, Applied: file.Applied}
+	if schedule, entry, err := f.scheduleOf(file); err == nil && schedule != nil {
+		p.Schedule = inWords(schedule, entry)
+		if next := schedule.Upcoming(file.Name, time.Now(), 1); len(next) > 0 {
+			p.Next = &next[0]
+		}
+	}
+	pause, err := f.store.Pause(ctx, file.Name)
+	if err != nil {
+		return p, err
+	}
+	p.Paused = pause
+	model, _, err := f.store.Model(ctx, file.Name)
+	if err != nil {
+		return p, err
+	}
+	p.Held = model.Hold
+	if n := model.Champion(); n != 0 {
+		v, err := f.store.Version(ctx, file.Name, n)
+		if err != nil {
+			return p, err
+		}
+		p.Champion = &bakeoff.ChampionRef{Model: v.Model, Version: v.Version, Candidate: v.Candidate, Artifact: v.Artifact}
+	}
+	p.Open = f.dispatcher.Open(file.Name)
+	last, err := f.last(ctx, file.Name)
+	p.Last = last
+	return p, err
+}
+
+// last says how the pipeline's last run ended, nil for none.
+func (f face) last(ctx context.Context, name string) (*client.LastVerdict, error) {
+	reports, err := f.store.Verdicts(ctx, name)
+	if err != nil || len(reports) == 0 {
+		return nil, err
+	}
+	r := reports[0]
+	return &client.LastVerdict{Run: r.Run, Verdict: r.Verdict, Reason: r.Reason, Ended: r.Ended}, nil
+}
+
+// scheduleOf reads the schedule of a kept file, nil where it has none.
+func (f face) scheduleOf(file bakeoff.PipelineFile) (*cron.Schedule, *bakeoff.Schedule, error) {
+	p, err := f.parse(file)
+	if err != nil || p.Schedule == nil {
+		return nil, nil, err
+	}
+	s, err := cron.Parse(*p.Schedule)
+	return s, p.Schedule, err
+}
+
+// inWords is a schedule as a person reads it, with its zone.
+func inWords(s *cron.Schedule, entry *bakeoff.Schedule) string {
+	text := fmt.Sprintf("%s (%s)", s, s.Location())
+	if entry.Cron != "" {
+		text = fmt.Sprintf("%s (%s)", entry.Cron, s.Location())
+	}
+	if more := s.Describe(); more != "" {
+		text += ", " + more
+	}
+	return text
+}
+
+// Apply implements api.Pipelines.
+func (f face) Apply(ctx context.Context, name string, file client.PipelineText, by string) (client.Pipeline, error) {
+	kept := bakeoff.PipelineFile{Name: name, Path: file.Path, Text: file.Text, Revision: bakeoff.DigestOf([]byte(file.Text)), Applied: time.Now().UTC()}
+	p, err := f.parse(kept)
+	if err != nil {
+		return client.Pipeline{}, err
+	}
+	if p.Name != name {
+		return client.Pipeline{}, bakeoff.Errorf(bakeoff.CodeInvalid, "%s is the file of pipeline %s, not of %s", file.Path, p.Name, name)
+	}
+	if err := f.apply(ctx, kept, p); err != nil {
+		return client.Pipeline{}, err
+	}
+	f.config.Log.Info("pipeline applied", "pipeline", name, "revision", kept.Revision.Short(), "by", by)
+	return f.describe(ctx, kept)
+}
+
+// Upcoming implements api.Pipelines.
+func (f face) Upcoming(ctx context.Context, pipeline string, n int) ([]bakeoff.Upcoming, error) {
+	var files []bakeoff.PipelineFile
+	if pipeline != "" {
+		file, err := f.known(ctx, pipeline)
+		if err != nil {
+			return nil, err
+		}
+		files = []bakeoff.PipelineFile{file}
+	} else {
+		var err error
+		if files, err = f.store.Pipelines(ctx); err != nil {
+			return nil, err
+		}
+	}
+	var all []bakeoff.Upcoming
+	for _, file := range files {
+		s, _, err := f.scheduleOf(file)
+		if err != nil && pipeline != "" {
+			return nil, err
+		}
+		if s != nil {
+			all = append(all, s.Upcoming(file.Name, time.Now(), n)...)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b bakeoff.Upcoming) int { return a.Time.Compare(b.Time) })
+	return all[:min(n, len(all))], nil
+}
+
+// Ticks implements api.Pipelines.
+func (f face) Ticks(ctx context.Context, pipeline string, limit int) ([]bakeoff.Tick, error) {
+	if _, err := f.known(ctx, pipeline); err != nil {
+		return nil, err
+	}
+	return f.store.Ticks(ctx, pipeline, limit)
+}
+
+// Pause implements api.Pipelines.
+func (f face) Pause(ctx context.Context, pipeline string, a api.Act) (bakeoff.Pause, error) {
+	if _, err := f.known(ctx, pipeline); err != nil {
+		return bakeoff.Pause{}, err
+	}
+	return f.scheduler.Pause(ctx, bakeoff.Pause{Pipeline: pipeline, By: a.By, Why: a.Why, Since: time.Now().UTC()})
+}
+
+// Resume implements api.Pipelines.
+func (f face) Resume(ctx context.Context, pipeline string, a api.Act) (client.Resumed, error) {
+	resumed := client.Resumed{Pipeline: pipeline}
+	if _, err := f.known(ctx, pipeline); err != nil {
+		return resumed, err
+	}
+	pause, err := f.store.Pause(ctx, pipeline)
+	if err != nil {
+		return resumed, err
+	}
+	if pause != nil {
+		if _, err := f.scheduler.Resume(ctx, pipeline); err != nil {
+			return resumed, err
+		}
+		resumed.Pause = pause
+	}
+	model, _, err := f.store.Model(ctx, pipeline)
+	if err != nil {
+		return resumed, err
+	}
+	hold := model.Hold
+	held, err := f.registry.Resume(ctx, asked(pipeline, a))
+	if held {
+		resumed.Hold = hold
+	}
+	return resumed, err
+}
+
+// problems are what a person should see to, in sentences.
+func (f face) problems(ctx context.Context) ([]string, error) {
+	all := f.noted()
+	pipelines, err := f.Pipelines(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range pipelines {
+		if p.Paused != nil {
+			all = append(all, fmt.Sprintf("%s is paused since %s by %s", p.Name, p.Paused.Since.Format(time.RFC3339), p.Paused.By))
+		}
+		if p.Held != nil {
+			all = append(all, fmt.Sprintf("%s is held since %s by %s: %s", p.Name, p.Held.Since.Format(time.RFC3339), p.Held.By, p.Held.Why))
+		}
+	}
+	deliveries, owed, err := f.notifier.Owed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if owed > 0 {
+		all = append(all, fmt.Sprintf("%d messages are owed: `bakeoff notify owed` lists them", owed))
+	}
+	refused := 0
+	for _, d := range deliveries {
+		if d.State == bakeoff.DeliveryRefused {
+			refused++
+		}
+	}
+	if refused > 0 {
+		all = append(all, fmt.Sprintf("%d messages were refused by their receivers: `bakeoff notify owed` says why", refused))
+	}
+	return append(all, f.unserved()...), nil
+}
+
+// unserved names the queues of open runs that no worker serves.
+func (f face) unserved() []string {
+	waiting := map[string]bool{}
+	for _, queue := range f.dispatcher.Queues() {
+		if !f.roster.Serves(queue) {
+			waiting[queue] = true
+		}
+	}
+	var all []string
+	for _, queue := range slices.Sorted(maps.Keys(waiting)) {
+		all = append(all, fmt.Sprintf("no worker serves the queue %s: `bakeoff worker --join ... --queue %s` starts one", queue, queue))
+	}
+	return all
+}

@@ -1,0 +1,112 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/client"
+	"github.com/bakeoffhq/bakeoff/internal/api"
+	"github.com/bakeoffhq/bakeoff/internal/registry"
+)
+
+// asked is what a caller of the API asks of the registry.
+func asked(model string, a api.Act) registry.Act {
+	why := a.Why
+	if why == "" {
+		why = "no reason given"
+	}
+	return registry.Act{Model: model, By: a.By, Why: why}
+}
+
+// Models implements api.Models.
+func (f face) Models(ctx context.Context) ([]bakeoff.Model, error) { return f.store.Models(ctx) }
+
+// Model implements api.Models.
+func (f face) Model(ctx context.Context, name string) (client.ModelVersions, error) {
+	if _, err := f.known(ctx, name); err != nil {
+		return client.ModelVersions{}, err
+	}
+	model, _, err := f.store.Model(ctx, name)
+	if err != nil {
+		return client.ModelVersions{}, err
+	}
+	versions, err := f.store.Versions(ctx, name)
+	return client.ModelVersions{Model: model, Versions: versions}, err
+}
+
+// Promote implements api.Models.
+func (f face) Promote(ctx context.Context, model string, p client.Promotion, a api.Act) (bakeoff.Model, error) {
+	if _, err := f.known(ctx, model); err != nil {
+		return bakeoff.Model{}, err
+	}
+	if p.Version != 0 {
+		return f.registry.Promote(ctx, asked(model, a), p.Version)
+	}
+	run := p.Run
+	if run == "" {
+		reports, err := f.store.Verdicts(ctx, model)
+		if err != nil {
+			return bakeoff.Model{}, err
+		}
+		if len(reports) == 0 {
+			return bakeoff.Model{}, bakeoff.Errorf(bakeoff.CodeNotFound, "pipeline %s has no run that has ended", model).
+				WithHint("`bakeoff run %s` makes one", model)
+		}
+		run = reports[0].Run
+	}
+	return f.registry.PromoteTrial(ctx, asked(model, a), run, p.Candidate)
+}
+
+// Rollback implements api.Models.
+func (f face) Rollback(ctx context.Context, model string, r client.Rollback, a api.Act) (bakeoff.Model, error) {
+	if _, err := f.known(ctx, model); err != nil {
+		return bakeoff.Model{}, err
+	}
+	return f.registry.Rollback(ctx, asked(model, a), r.To, !r.NoHold)
+}
+
+// Artifact implements api.Models.
+func (f face) Artifact(ctx context.Context, model string, version int, w io.Writer) error {
+	if _, err := f.known(ctx, model); err != nil {
+		return err
+	}
+	v, err := f.store.Version(ctx, model, version)
+	if err != nil {
+		return err
+	}
+	path, remove, err := f.scratchFile("artifact-")
+	if err != nil {
+		return err
+	}
+	defer remove()
+	if err := f.store.GetFile(ctx, v.Artifact, path); err != nil { // whole and checked before its first byte leaves
+		return fmt.Errorf("read the artifact of %s v%d: %w", model, version, err)
+	}
+	return copyFile(w, path)
+}
+
+// Serving implements api.Models.
+func (f face) Serving(ctx context.Context) ([]client.Live, error) {
+	models, err := f.store.Models(ctx)
+	if err != nil {
+		return nil, err
+	}
+	serving := f.roster.Serving()
+	all := make([]client.Live, 0, len(models))
+	for _, m := range models {
+		one := client.Live{Model: m.Name, Version: m.Champion()}
+		one.Live, one.Nodes, _ = f.roster.Live(m.Name, m.Champion())
+		for _, s := range serving {
+			if s.Model == m.Name {
+				one.Serving = append(one.Serving, s)
+			}
+		}
+		all = append(all, one)
+	}
+	slices.SortFunc(all, func(a, b client.Live) int { return strings.Compare(a.Model, b.Model) })
+	return all, nil
+}

@@ -1,0 +1,99 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/bakeoffhq/bakeoff/internal/access"
+)
+
+// front are the servers of a process, from the first request to the last.
+type front struct {
+	base    context.Context // of every request
+	endBase context.CancelFunc
+	log     func(http.Handler, context.Context) *http.Server
+	guard   *access.Guard
+	servers []*http.Server
+	done    errgroup.Group
+	failed  chan error
+
+	draining atomic.Bool
+}
+
+// newFront returns a front without servers.
+func newFront(c Config, guard access.Config) *front {
+	guard.Log = c.Log
+	f := &front{guard: access.NewGuard(guard), failed: make(chan error, 3)}
+	f.base, f.endBase = context.WithCancel(context.Background())
+	f.log = func(h http.Handler, base context.Context) *http.Server { return webServer(c.Log, h, base) }
+	return f
+}
+
+// answer starts to answer what comes through a door.
+func (f *front) answer(l net.Listener, door access.Door, mux *access.Mux) {
+	s := f.log(f.lame(f.guard.Protect(door, mux)), f.base)
+	s.RegisterOnShutdown(f.endBase) // streams would wait for ever
+	f.servers = append(f.servers, s)
+	f.done.Go(func() error {
+		err := s.Serve(l)
+		if err != nil && !errors.Is(err, http.ErrServerClosed) {
+			f.failed <- fmt.Errorf("answer on %s: %w", l.Addr(), err)
+		}
+		return nil
+	})
+}
+
+// lame has callers open a new connection for their next request while the process drains: it may go
+// to another node, or to the next process behind the same socket.
+func (f *front) lame(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if f.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// await returns when ctx ends, or with the error of a server that has failed.
+func (f *front) await(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-f.failed:
+		return err
+	}
+}
+
+// shutdownTime bounds how long the last requests may take after the drain.
+const shutdownTime = 20 * time.Second
+
+// drain lets callers turn elsewhere for a while, finishes the last requests and stops the servers.
+func (f *front) drain(delay time.Duration) error {
+	f.draining.Store(true)
+	_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping) // nobody may listen
+	if len(f.servers) > 0 {
+		time.Sleep(delay)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTime)
+	defer cancel()
+	var stopping errgroup.Group
+	for _, s := range f.servers {
+		stopping.Go(func() error {
+			if err := s.Shutdown(ctx); err != nil {
+				return errors.Join(fmt.Errorf("finish the last requests: %w", err), s.Close())
+			}
+			return nil
+		})
+	}
+	err := stopping.Wait()
+	f.endBase()
+	return errors.Join(err, f.done.Wait())
+}

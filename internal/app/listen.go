@@ -1,0 +1,180 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/activation"
+	"github.com/google/renameio/v2"
+
+	"github.com/bakeoffhq/bakeoff"
+)
+
+// listeners are what a node answers on. The local socket is for this machine's user: whoever can
+// open it may do everything.
+type listeners struct {
+	public net.Listener
+	admin  net.Listener // nil where the public one has everything
+	local  net.Listener
+	remove func() error // of what the local socket has left in the file system
+}
+
+// Addresses say where a running node can be found. They stand in its store folder for commands
+// that look for it.
+type Addresses struct {
+	PID     int    `json:"pid"`
+	Version string `json:"version"`
+	Socket  string `json:"socket"`
+	URL     string `json:"url"`
+	Admin   string `json:"admin_url,omitempty"`
+	NATS    string `json:"nats,omitempty"`
+}
+
+// listen opens the addresses of a node. Sockets that a service manager hands over are used in
+// place of the named addresses, the first as the public one: they stay open while the process is
+// replaced, and no request is lost.
+func listen(ctx context.Context, folder, public, admin string, secure *tls.Config) (l listeners, err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, l.close())
+		}
+	}()
+	handed, err := activation.Listeners()
+	if err != nil {
+		return l, fmt.Errorf("take over sockets: %w", err)
+	}
+	if l.public, err = listenOn(ctx, public, handed, 0); err != nil {
+		return l, err
+	}
+	if admin != "" {
+		if l.admin, err = listenOn(ctx, admin, handed, 1); err != nil {
+			return l, err
+		}
+	}
+	if secure != nil {
+		l.public = tls.NewListener(l.public, secure)
+		if l.admin != nil {
+			l.admin = tls.NewListener(l.admin, secure)
+		}
+	}
+	l.local, l.remove, err = listenLocally(ctx, folder)
+	return l, err
+}
+
+func listenOn(ctx context.Context, address string, handed []net.Listener, place int) (net.Listener, error) {
+	if place < len(handed) && handed[place] != nil {
+		return handed[place], nil
+	}
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, bakeoff.Errorf(bakeoff.CodeBusy, "listen on %s: another process has this port", address).
+			WithHint("end it, or choose another port with --listen")
+	}
+	if err != nil {
+		return nil, bakeoff.Errorf(bakeoff.CodeInvalid, "listen on %s: %w", address, err).
+			WithHint("an address is HOST:PORT, such as 127.0.0.1:7700")
+	}
+	return l, nil
+}
+
+// longestSocketPath is what every system takes as the path of a socket.
+const longestSocketPath = 100
+
+// listenLocally opens the socket for commands of this machine's user, in the store's folder or,
+// where its path is too long for a socket, in a folder of its own.
+func listenLocally(ctx context.Context, folder string) (net.Listener, func() error, error) {
+	path, remove := filepath.Join(folder, "socket"), func() error { return nil }
+	if len(path) > longestSocketPath {
+		dir, err := os.MkdirTemp("", "bakeoff-")
+		if err != nil {
+			return nil, nil, fmt.Errorf("make a folder for the local socket: %w", err)
+		}
+		path, remove = filepath.Join(dir, "socket"), func() error { return os.RemoveAll(dir) }
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a process that was killed
+		return nil, nil, errors.Join(fmt.Errorf("listen on %s: %w", path, err), remove())
+	}
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "unix", path)
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("listen on %s: %w", path, err), remove())
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("listen on %s: %w", path, err), l.Close(), remove())
+	}
+	return l, remove, nil
+}
+
+func (l *listeners) close() error {
+	var errs []error
+	for _, one := range []net.Listener{l.public, l.admin, l.local} {
+		if one == nil {
+			continue
+		}
+		if err := one.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if l.remove != nil {
+		errs = append(errs, l.remove())
+	}
+	return errors.Join(errs...)
+}
+
+// addressFile is where a node says in its store's folder how to reach it.
+const addressFile = "node.json"
+
+func (a Addresses) write(folder string) error {
+	b, err := json.Marshal(a)
+	if err != nil {
+		return fmt.Errorf("say where the node is: %w", err)
+	}
+	if err := renameio.WriteFile(filepath.Join(folder, addressFile), b, 0o600); err != nil {
+		return fmt.Errorf("say where the node is: %w", err)
+	}
+	return nil
+}
+
+// FindNode returns where the node that works on a store folder can be reached, false if none does.
+func FindNode(ctx context.Context, folder string) (Addresses, bool) {
+	var a Addresses
+	b, err := os.ReadFile(filepath.Join(folder, addressFile))
+	if err != nil || json.Unmarshal(b, &a) != nil || a.Socket == "" {
+		return Addresses{}, false
+	}
+	dialer := net.Dialer{Timeout: time.Second}
+	conn, err := dialer.DialContext(ctx, "unix", a.Socket)
+	if err != nil {
+		return Addresses{}, false // it was killed: nobody listens on its socket
+	}
+	return a, conn.Close() == nil
+}
+
+// Time limits of every connection. A request's body and answer have limits of their own where they
+// are read and written: events and archives are streamed for as long as they last.
+const (
+	headerTimeout = 5 * time.Second
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 64 << 10
+)
+
+// webServer returns a server for one listener.
+func webServer(log *slog.Logger, handler http.Handler, base context.Context) *http.Server {
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		BaseContext: func(net.Listener) context.Context { return base },
+		ErrorLog:    quietLog(log),
+	}
+}

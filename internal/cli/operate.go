@@ -1,0 +1,433 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/renameio/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/client"
+	"github.com/bakeoffhq/bakeoff/internal/app"
+	"github.com/bakeoffhq/bakeoff/internal/plain"
+)
+
+func (s *shell) scheduleCommand() *cobra.Command {
+	var count int
+	c := &cobra.Command{
+		Use: "schedule [NAME]", Short: "List the next ticks, with UTC offset and clock changes", Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return s.withStore(c.Context(), func(ctx context.Context, n *session) error {
+				name := ""
+				if len(args) > 0 {
+					var err error
+					if name, err = n.pipeline(ctx, args); err != nil {
+						return err
+					}
+				}
+				ticks, err := n.Schedule(ctx, name, count)
+				if err != nil {
+					return err
+				}
+				return s.schedule(ctx, n, ticks)
+			})
+		},
+	}
+	c.Flags().IntVarP(&count, "limit", "n", 10, "how many")
+	return c
+}
+
+func (s *shell) schedule(ctx context.Context, n *session, ticks []bakeoff.Upcoming) error {
+	if s.json {
+		return writeJSON(s.stdout, ticks)
+	}
+	pipelines, err := n.Pipelines(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range pipelines {
+		switch {
+		case p.Paused != nil:
+			fmt.Fprintf(s.stdout, "%s: paused since %s by %s; `%s resume %s` goes on\n", p.Name, p.Paused.Since.Local().Format(time.RFC3339), plain.Line(p.Paused.By), typed(), p.Name)
+		case p.Schedule == "":
+			fmt.Fprintf(s.stdout, "%s: on demand only\n", p.Name)
+		default:
+			fmt.Fprintf(s.stdout, "%s: %s\n", p.Name, p.Schedule)
+		}
+	}
+	t := table{columns: []column{{title: "PIPELINE"}, {title: "TICK"}, {title: "IN", right: true}, {title: "ZONE"}, {title: "NOTE"}}}
+	for _, u := range ticks {
+		t.rows = append(t.rows, row{cells: []string{
+			u.Pipeline, u.Time.Format("Mon 2006-01-02 15:04:05 -07:00"), briefly(time.Until(u.Time)), u.Zone, u.Note,
+		}})
+	}
+	if len(ticks) > 0 {
+		fmt.Fprintln(s.stdout)
+		t.write(s.stdout, width(s.stdout), s.color(s.stdout))
+	}
+	if n.node != nil && len(ticks) > 0 {
+		fmt.Fprintf(s.stdout, "\nnobody waits for them: `%s up` does\n", typed())
+	}
+	return nil
+}
+
+func (s *shell) workersCommand() *cobra.Command {
+	var drain string
+	c := &cobra.Command{
+		Use: "workers", Short: "List who builds: host, slots, work, age of the heartbeat", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return s.withStore(c.Context(), func(ctx context.Context, n *session) error {
+				if drain != "" {
+					return n.Drain(ctx, drain)
+				}
+				workers, err := n.Workers(ctx)
+				if err != nil {
+					return err
+				}
+				if s.json {
+					return writeJSON(s.stdout, workers)
+				}
+				writeWorkers(s.stdout, workers, width(s.stdout), s.color(s.stdout))
+				if n.node != nil {
+					fmt.Fprintf(s.stdout, "no node works on this store: `%s up` starts one\n", typed())
+				}
+				return nil
+			})
+		},
+	}
+	c.Flags().StringVar(&drain, "drain", "", "have this worker end its work and take no more")
+	return c
+}
+
+func writeWorkers(w io.Writer, workers []bakeoff.WorkerInfo, width int, color bool) {
+	t := table{columns: []column{
+		{title: "WORKER"}, {title: "HOST"}, {title: "STATE"}, {title: "QUEUES"}, {title: "SLOTS", right: true}, {title: "BEAT", right: true}, {title: "WORK"},
+	}}
+	for _, one := range workers {
+		r := row{cells: []string{
+			plain.Line(one.Name), plain.Line(one.Host), string(one.State), strings.Join(one.Queues, ","),
+			fmt.Sprintf("%d/%d", len(one.Work), one.Slots), briefly(time.Since(one.Beat)) + " ago", workInWords(one),
+		}}
+		if one.State == bakeoff.WorkerLost {
+			r.style = badStyle
+		}
+		t.rows = append(t.rows, r)
+	}
+	if len(workers) > 0 {
+		t.write(w, width, color)
+	}
+}
+
+func workInWords(w bakeoff.WorkerInfo) string {
+	var parts []string
+	for _, one := range w.Work {
+		what := string(one.Task.Kind)
+		if one.Task.Candidate != "" {
+			what = one.Task.Candidate
+		}
+		parts = append(parts, fmt.Sprintf("%s of %s, %s", plain.Line(what), one.Task.Run, briefly(time.Since(one.Since))))
+	}
+	if w.Skew > 2 || w.Skew < -2 {
+		parts = append(parts, fmt.Sprintf("its clock is %+.0f s off", w.Skew))
+	}
+	if len(parts) == 0 {
+		return "-"
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (s *shell) liveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "live", Short: "Say which version of each model answers, on which nodes", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return s.withStore(c.Context(), func(ctx context.Context, n *session) error {
+				live, err := n.Serving(ctx)
+				if err != nil {
+					return err
+				}
+				if s.json {
+					return writeJSON(s.stdout, live)
+				}
+				for _, l := range live {
+					writeLive(s.stdout, l)
+				}
+				if n.node != nil {
+					fmt.Fprintf(s.stdout, "no node answers requests: `%s up` starts one\n", typed())
+				}
+				return nil
+			})
+		},
+	}
+}
+
+func writeLive(w io.Writer, l client.Live) {
+	if l.Version == 0 {
+		fmt.Fprintf(w, "%s has no champion yet\n", l.Model)
+		return
+	}
+	fmt.Fprintf(w, "%s v%d is live on %d of %d nodes\n", l.Model, l.Version, l.Live, l.Nodes)
+	for _, one := range l.Serving {
+		switch {
+		case one.Refused != "":
+			fmt.Fprintf(w, "  %s answers with v%d and refuses v%d: %s\n", plain.Line(one.Node), one.Version, one.Wanted, plain.Line(one.Refused))
+		case one.Version != l.Version:
+			fmt.Fprintf(w, "  %s answers with v%d\n", plain.Line(one.Node), one.Version)
+		}
+	}
+}
+
+func (s *shell) tokenCommand() *cobra.Command {
+	c := &cobra.Command{Use: "token", Short: "Make, list and remove the tokens that callers from elsewhere need", Args: cobra.NoArgs, RunE: help}
+	var name, scope string
+	var queues []string
+	create := &cobra.Command{
+		Use: "create", Short: "Make a token and print its secret, once", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return s.withNode(c.Context(), func(ctx context.Context, n *session) error {
+				t, err := n.CreateToken(ctx, client.TokenRequest{Name: name, Scope: bakeoff.Scope(scope), Queues: queues})
+				if err != nil {
+					return err
+				}
+				if s.json {
+					return writeJSON(s.stdout, t)
+				}
+				fmt.Fprintf(s.stderr, "token %s of scope %s; its secret is shown this once:\n", t.Name, t.Scope)
+				_, err = fmt.Fprintln(s.stdout, t.Secret)
+				return err
+			})
+		},
+	}
+	create.Flags().StringVar(&name, "name", "", "its name, for the record of what is done with it")
+	create.Flags().StringVar(&scope, "scope", "", "predict, read, admin, or work for joined workers")
+	create.Flags().StringSliceVar(&queues, "queue", nil, "with --scope work: the queues that it may serve (default: all)")
+	list := &cobra.Command{
+		Use: "list", Short: "List the tokens, without their secrets", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return s.withStore(c.Context(), func(ctx context.Context, n *session) error {
+				tokens, err := n.Tokens(ctx)
+				if err != nil {
+					return err
+				}
+				if s.json {
+					return writeJSON(s.stdout, tokens)
+				}
+				t := table{columns: []column{{title: "NAME"}, {title: "SCOPE"}, {title: "QUEUES"}, {title: "CREATED"}, {title: "BY"}}}
+				for _, one := range tokens {
+					t.rows = append(t.rows, row{cells: []string{one.Name, string(one.Scope), strings.Join(one.Queues, ","), one.Created.Local().Format(time.RFC3339), plain.Line(one.By)}})
+				}
+				t.write(s.stdout, width(s.stdout), s.color(s.stdout))
+				return nil
+			})
+		},
+	}
+	remove := &cobra.Command{
+		Use: "delete NAME", Short: "Remove a token: whoever has it is refused from now on", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return s.withStore(c.Context(), func(ctx context.Context, n *session) error { return n.DeleteToken(ctx, args[0]) })
+		},
+	}
+	c.AddCommand(create, list, remove)
+	return c
+}
+
+func help(c *cobra.Command, _ []string) error { return c.Help() }
+
+func (s *shell) notifyCommand() *cobra.Command {
+	c := &cobra.Command{Use: "notify", Short: "Try a pipeline's receivers, and see what is owed to them", Args: cobra.NoArgs, RunE: help}
+	test := &cobra.Command{
+		Use: "test [NAME]", Short: "Send a test message to each receiver of a pipeline", Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return s.withStore(c.Context(), func(ctx context.Context, n *session) error {
+				name, err := n.pipeline(ctx, args)
+				if err != nil {
+					return err
+				}
+				deliveries, err := n.TestNotification(ctx, name)
+				if err != nil {
+					return err
+				}
+				return s.tested(name, deliveries)
+			})
+		},
+	}
+	owed := &cobra.Command{
+		Use: "owed", Short: "List the messages that are owed or were refused", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return s.withStore(c.Context(), func(ctx context.Context, n *session) error {
+				undelivered, err := n.Undelivered(ctx)
+				if err != nil {
+					return err
+				}
+				if s.json {
+					return writeJSON(s.stdout, undelivered)
+				}
+				for _, u := range undelivered {
+					fmt.Fprintf(s.stdout, "%s %s: %s\n", u.Created.Local().Format(time.RFC3339), u.Notification, plain.Line(u.Summary))
+					for _, d := range u.Deliveries {
+						fmt.Fprintf(s.stdout, "  receiver %d: %s after %s: %s\n", d.Receiver+1, d.State, counted(d.Attempts, "try"), plain.Line(d.Detail))
+					}
+				}
+				return nil
+			})
+		},
+	}
+	c.AddCommand(test, owed)
+	return c
+}
+
+// tested prints what became of test messages; one that did not arrive is an error.
+func (s *shell) tested(name string, deliveries []bakeoff.Delivery) error {
+	var failed error
+	for _, d := range deliveries {
+		if d.State != bakeoff.DeliverySent {
+			failed = exitCode(exitFailed)
+		}
+	}
+	if s.json {
+		return errors.Join(writeJSON(s.stdout, deliveries), failed)
+	}
+	for _, d := range deliveries {
+		fmt.Fprintf(s.stdout, "receiver %d: %s", d.Receiver+1, d.State)
+		if d.Detail != "" {
+			fmt.Fprintf(s.stdout, ": %s", plain.Line(d.Detail))
+		}
+		fmt.Fprintln(s.stdout)
+	}
+	if len(deliveries) == 0 {
+		return bakeoff.Errorf(bakeoff.CodeInvalid, "pipeline %s has no receivers", name).WithHint("add some under `notify:` in its file")
+	}
+	return failed
+}
+
+func (s *shell) backupCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "backup FILE", Short: "Write the whole store into one file, also while a node works on it", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return s.withStore(c.Context(), func(ctx context.Context, n *session) error { return s.backup(ctx, n, args[0]) })
+		},
+	}
+}
+
+func (s *shell) backup(ctx context.Context, n *session, path string) error {
+	f, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithPermissions(0o600))
+	if err != nil {
+		return bakeoff.Errorf(bakeoff.CodeInvalid, "write %s: %w", path, err).WithHint("create the folder first")
+	}
+	defer f.Cleanup()
+	if err := n.Backup(ctx, f); err != nil {
+		return err
+	}
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := f.CloseAtomicallyReplace(); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if s.json {
+		return writeJSON(s.stdout, map[string]any{"file": path, "bytes": size})
+	}
+	_, err = fmt.Fprintf(s.stdout, "wrote %s, %s\n", path, sizeCell(size))
+	return err
+}
+
+func (s *shell) restoreCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "restore FILE", Short: "Make a store from a backup", Args: cobra.ExactArgs(1),
+		Long: `Restore makes a new store, in the folder that --store names, from a file that
+backup has written. Nothing may be there yet. Everything is checked before the
+store counts: a damaged file leaves none.`,
+		RunE: func(c *cobra.Command, args []string) error {
+			f, err := os.Open(args[0])
+			if err != nil {
+				return bakeoff.Errorf(bakeoff.CodeInvalid, "open the backup: %w", err)
+			}
+			defer func() { _ = f.Close() }() // read only
+			sum, err := app.Restore(c.Context(), s.config(), f)
+			if err != nil {
+				return err
+			}
+			if s.json {
+				return writeJSON(s.stdout, sum)
+			}
+			_, err = fmt.Fprintf(s.stdout, "restored %s and %s into %s\n", counted(sum.Records, "record"), counted(sum.Objects, "object"), s.folder())
+			return err
+		},
+	}
+}
+
+func (s *shell) gcCommand() *cobra.Command {
+	var r client.Retention
+	c := &cobra.Command{
+		Use: "gc", Short: "Remove what nobody needs any more", Args: cobra.NoArgs,
+		Long: `Gc removes what old runs have left: logs, snapshots and artifacts that no
+version refers to. Verdicts stay for ever; so do the champion, whatever has an
+alias, and what open runs need. A running node does it once a day by itself.`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return s.withStore(c.Context(), func(ctx context.Context, n *session) error {
+				removed, err := n.GC(ctx, r)
+				if err != nil {
+					return err
+				}
+				if s.json {
+					return writeJSON(s.stdout, removed)
+				}
+				verb := "removed"
+				if removed.DryRun {
+					verb = "would remove"
+				}
+				_, err = fmt.Fprintf(s.stdout, "%s %s and %s, %s\n", verb, counted(removed.Runs, "run"), counted(removed.Objects, "object"), sizeCell(removed.Bytes))
+				return err
+			})
+		},
+	}
+	c.Flags().BoolVar(&r.DryRun, "dry-run", false, "only say what would be removed")
+	c.Flags().IntVar(&r.Runs, "keep-runs", 0, "how many runs of a pipeline stay whole (default 100)")
+	c.Flags().IntVar(&r.Days, "keep-days", 0, "for how many days a run stays whole (default 30)")
+	return c
+}
+
+func (s *shell) doctorCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "doctor", Short: "Look for what is wrong with the store, the node and the machine", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return s.withNode(c.Context(), func(ctx context.Context, n *session) error {
+				checks, err := n.Doctor(ctx)
+				if err != nil {
+					return err
+				}
+				return s.doctor(checks)
+			})
+		},
+	}
+}
+
+func (s *shell) doctor(checks []client.Check) error {
+	var failed error
+	for _, c := range checks {
+		if !c.OK {
+			failed = exitCode(exitFailed)
+		}
+	}
+	if s.json {
+		return errors.Join(writeJSON(s.stdout, checks), failed)
+	}
+	for _, c := range checks {
+		mark := "ok  "
+		if !c.OK {
+			mark = "FIX "
+		}
+		fmt.Fprintf(s.stdout, "%s %s: %s\n", mark, c.Name, plain.Line(c.Detail))
+		if !c.OK && c.Hint != "" {
+			fmt.Fprintf(s.stdout, "     %s\n", plain.Line(c.Hint))
+		}
+	}
+	return failed
+}
