@@ -204,6 +204,8 @@ func (c *Client) ReturnAttempt(ctx context.Context, a bakeoff.Attempt, token uin
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, askTime) // a worker that is to stop does not wait for its node
+	defer cancel()
 	var kept attemptAnswer
 	if err := l.call(ctx, callReturn, hold{Lease: l.sealed, Token: token}, &kept); err != nil {
 		return err

@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"log/slog"
 	"math/big"
 	"net"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
 
 	"github.com/bakeoffhq/bakeoff"
@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 // node is a store that workers may join.
 type node struct {
 	dir, addr string
+	conn      *nats.Conn
 	store     *store.Store
 	roster    *roster.Roster
 	gateway   *join.Gateway
@@ -66,7 +67,7 @@ func open(t *testing.T, s setup) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &node{dir: s.dir, roster: roster.New(nil)}
+	n := &node{dir: s.dir, conn: srv.Conn(), roster: roster.New(nil)}
 	if n.store, err = store.Open(t.Context(), srv.Conn()); err != nil {
 		t.Fatal(err)
 	}
@@ -223,9 +224,9 @@ func work(t *testing.T, c *join.Client, build worker.Handler) (stop func()) {
 	return stop
 }
 
-// build does what building does with a store: it reads the run and the rows, tells that it starts,
+// trained does what building does with a store: it reads the run and the rows, tells that it starts,
 // and hands an artifact in.
-func build(ctx context.Context, c *join.Client, dir string, a bakeoff.Attempt) (bakeoff.Result, error) {
+func trained(ctx context.Context, c *join.Client, dir string, a bakeoff.Attempt) (bakeoff.Result, error) {
 	run, _, err := c.Run(ctx, a.Task.Run)
 	if err != nil {
 		return bakeoff.Result{}, err
@@ -283,5 +284,3 @@ func certificate(t *testing.T, host string) (server, client *tls.Config) {
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12},
 		&tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 }
-
-var _ = slog.Default

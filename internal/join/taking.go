@@ -54,20 +54,18 @@ func (g *Gateway) take(ctx context.Context, r request) (*store.Lease, error) {
 	if err != nil {
 		return nil, err
 	}
-	for {
-		if g.config.Drain(r.name) {
-			<-ctx.Done()
-		}
-		lease, err := queue.Lease(ctx)
-		if ctx.Err() != nil && lease == nil {
-			return nil, nil
-		}
-		if err == nil && lease.Task.Kind != bakeoff.TaskBuild { // only the node's own queue has others
-			err = fmt.Errorf("queue %s has a task of kind %q", ask.Queue, lease.Task.Kind)
-			err = errors.Join(err, lease.Release(leaseLife))
-		}
-		return lease, err
+	if g.config.Drain(r.name) {
+		<-ctx.Done()
 	}
+	lease, err := queue.Lease(ctx)
+	if ctx.Err() != nil && lease == nil {
+		return nil, nil
+	}
+	if err == nil && lease.Task.Kind != bakeoff.TaskBuild { // only the node's own queue has others
+		err = fmt.Errorf("queue %s has a task of kind %q", ask.Queue, lease.Task.Kind)
+		return nil, errors.Join(err, lease.Release(leaseLife))
+	}
+	return lease, err
 }
 
 // polling remembers a call that waits, so that its caller can end it.

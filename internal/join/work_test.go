@@ -2,6 +2,7 @@ package join_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +10,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/join"
@@ -25,7 +29,7 @@ func TestAJoinedWorkerBuilds(t *testing.T) {
 		t.Errorf("named %s", c.Name())
 	}
 	work(t, c, func(ctx context.Context, a bakeoff.Attempt) (bakeoff.Result, error) {
-		return build(ctx, c, dir, a)
+		return trained(ctx, c, dir, a)
 	})
 	for _, r := range n.results(t, "churn-a", 3) {
 		trial := r.Trial
@@ -107,7 +111,7 @@ func TestABuildSurvivesARestartOfTheNode(t *testing.T) {
 		case <-ctx.Done():
 			return bakeoff.Result{}, context.Cause(ctx)
 		}
-		return build(ctx, c, dir, a)
+		return trained(ctx, c, dir, a)
 	})
 	<-started
 	dir0, addr := n.dir, n.addr
@@ -163,20 +167,28 @@ func TestAWorkerThatLosesItsNodeStops(t *testing.T) {
 func TestATaskForAWorkerThatIsGoneIsGivenToTheNext(t *testing.T) {
 	t.Parallel()
 	n := open(t, setup{})
-	dead, err := join.Dial(t.Context(), n.options(t, "dead"), join.Worker{Queues: []string{bakeoff.QueueDefault}, Slots: 1})
+	dead := connect(t, n, "dead")
+	const inbox = "_INBOX.anyone.dead.mine"
+	if _, err := dead.SubscribeSync(inbox); err != nil {
+		t.Fatal(err)
+	}
+	ask := `{"version":"` + version + `","queue":"default","poll":"1"}` + "\n"
+	if err := dead.PublishRequest("bakeoff.join.v1.lease.anyone.dead", inbox, []byte(ask)); err != nil {
+		t.Fatal(err)
+	}
+	js, err := jetstream.New(n.conn)
 	if err != nil {
 		t.Fatal(err)
 	}
-	waiting := make(chan error, 1)
-	go func() {
-		_, _, err := dead.Take(context.Background(), bakeoff.QueueDefault)
-		waiting <- err
-	}()
-	time.Sleep(200 * time.Millisecond) // for its request to wait at the node
+	eventually(t, "its request waits at the queue", func() bool {
+		queue, err := js.Consumer(t.Context(), "tasks", bakeoff.QueueDefault)
+		return err == nil && queue.CachedInfo().NumWaiting == 1
+	})
 	dead.Close()
-	if err := <-waiting; err == nil {
-		t.Error("a closed connection brought a task")
-	}
+	eventually(t, "the server knows that it is gone", func() bool {
+		_, err := n.conn.Request(inbox, nil, 10*time.Millisecond)
+		return errors.Is(err, nats.ErrNoResponders)
+	})
 	n.submit(t, "churn-a", "forest")
 	c := n.dial(t, "w")
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
