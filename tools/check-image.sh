@@ -20,11 +20,12 @@ run() {
 	if [ "$(id -u)" = 0 ]; then
 		chown 65532:65532 "$root/data"
 		chmod 755 "$root"
-		env -i BAKEOFF_STORE=/data/store HOME=/data TMPDIR=/data chroot --userspec=65532:65532 "$root" /bakeoff "$@"
+		env -i PATH="$PATH" BAKEOFF_STORE=/data/store HOME=/data TMPDIR=/data chroot --userspec=65532:65532 "$root" /bakeoff "$@"
 	else
-		env -i BAKEOFF_STORE=/data/store HOME=/data TMPDIR=/data unshare --map-root-user chroot "$root" /bakeoff "$@"
+		env -i PATH="$PATH" BAKEOFF_STORE=/data/store HOME=/data TMPDIR=/data unshare --map-root-user chroot "$root" /bakeoff "$@"
 	fi
 }
 run version
-run history --json >/dev/null
+run token create --name check --scope read >/dev/null
+run live
 ls -l "$root/bakeoff" | awk '{ print $5, "bytes" }'

@@ -48,25 +48,25 @@ func TestWhatThePolicyKeeps(t *testing.T) {
 	const day = 24 * time.Hour
 	for what, test := range map[string]struct {
 		policy         store.Policy
-		runs, versions int // removed, of eight
+		runs, versions int // removed, of five
 	}{
 		"all that is young": {store.Policy{KeepRuns: -1, KeepVersions: -1, KeepFor: 30 * day}, 0, 0},
-		"the last three":    {store.Policy{KeepRuns: 3, KeepVersions: 3, KeepFor: -1}, 5, 5},
-		"one of the rules":  {store.Policy{KeepRuns: 1, KeepVersions: 2, KeepFor: 4*day + time.Hour}, 4, 4}, // of days 1 to 8
-		"versions alone":    {store.Policy{KeepRuns: -1, KeepVersions: 8, KeepFor: -1}, 8, 0},
-		"runs alone":        {store.Policy{KeepRuns: 8, KeepVersions: -1, KeepFor: -1}, 0, 6}, // champion and previous have an alias
+		"the last three":    {store.Policy{KeepRuns: 3, KeepVersions: 3, KeepFor: -1}, 2, 2},
+		"one of the rules":  {store.Policy{KeepRuns: 1, KeepVersions: 2, KeepFor: 2*day + time.Hour}, 3, 3}, // of days 1 to 5
+		"versions alone":    {store.Policy{KeepRuns: -1, KeepVersions: 5, KeepFor: -1}, 5, 0},
+		"runs alone":        {store.Policy{KeepRuns: 5, KeepVersions: -1, KeepFor: -1}, 0, 3}, // champion and previous have an alias
 		"the default":       {store.Policy{}, 0, 0},
 	} {
 		t.Run(what, func(t *testing.T) {
 			s, _ := storetest.Open(t)
 			now := tomorrow()
-			history(t, s, "churn", 8, now)
+			history(t, s, "churn", 5, now)
 			test.policy.Now = now
 			would := must(s.Collect(t.Context(), test.policy, true))(t)
 			if would.Runs != test.runs || would.Versions != test.versions {
 				t.Errorf("it would remove %d runs and %d versions, want %d and %d", would.Runs, would.Versions, test.runs, test.versions)
 			}
-			if runs, versions := checkWhole(t, s); runs != 8 || versions != 8 {
+			if runs, versions := checkWhole(t, s); runs != 5 || versions != 5 {
 				t.Errorf("after a dry run there are %d runs and %d versions", runs, versions)
 			}
 			before := objects(t, s)
@@ -74,10 +74,10 @@ func TestWhatThePolicyKeeps(t *testing.T) {
 			if diff := cmp.Diff(would, did); diff != "" {
 				t.Errorf("what it would do and what it did differ:\n%s", diff)
 			}
-			if runs, versions := checkWhole(t, s); runs != 8-test.runs || versions != 8-test.versions {
+			if runs, versions := checkWhole(t, s); runs != 5-test.runs || versions != 5-test.versions {
 				t.Errorf("%d runs and %d versions are left", runs, versions)
 			}
-			if n := len(must(s.Verdicts(t.Context(), "churn"))(t)); n != 8 {
+			if n := len(must(s.Verdicts(t.Context(), "churn"))(t)); n != 5 {
 				t.Errorf("%d verdicts are left, want all", n)
 			}
 			if freed := before.Bytes - objects(t, s).Bytes; freed < uint64(did.Bytes) {
