@@ -81,7 +81,7 @@ func BenchmarkPredictOverHTTP(b *testing.B) {
 			b.Error(err)
 			return
 		}
-		defer c.Close()
+		defer func() { _ = c.Close() }()
 		answers := bufio.NewReader(c)
 		for pb.Next() {
 			if _, err := c.Write(asked); err != nil {

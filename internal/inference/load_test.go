@@ -56,7 +56,7 @@ func (l *load) run(tb testing.TB, d time.Duration) []time.Duration {
 				tb.Error(err)
 				return
 			}
-			defer c.Close()
+			defer func() { _ = c.Close() }()
 			answers := bufio.NewReader(c)
 			var body []byte
 			for {
@@ -204,7 +204,7 @@ func TestTarget(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			defer c.Close()
+			defer func() { _ = c.Close() }()
 			answers := bufio.NewReader(c)
 			var answer []byte
 			for began := time.Now(); began.Before(end); began = time.Now() {

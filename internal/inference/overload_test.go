@@ -96,7 +96,7 @@ func post(url, body string) (int, http.Header, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	defer r.Body.Close()
+	defer func() { _ = r.Body.Close() }()
 	_, err = io.Copy(io.Discard, r.Body)
 	return r.StatusCode, r.Header, err
 }
@@ -188,7 +188,7 @@ func TestABodyWithoutALengthIsBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	defer http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	text, err := io.ReadAll(answer.Body)
 	if answer.StatusCode != http.StatusRequestEntityTooLarge || !bytes.Contains(text, []byte("8388608 bytes")) {

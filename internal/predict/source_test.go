@@ -106,7 +106,6 @@ type numbered struct {
 	source  *source
 	version int
 	closed  atomic.Bool
-	dies    atomic.Bool
 }
 
 func (m *numbered) Score(_ context.Context, t *dataset.Table) (*bakeoff.Predictions, error) {

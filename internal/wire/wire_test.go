@@ -253,11 +253,15 @@ func TestAnswersAreWrittenInTheFormOfTheRequest(t *testing.T) {
 		form       wire.Form
 		body, want string
 	}{
-		"rows": {schema, wire.Rows, `{"rows": []}`,
-			`{"model":"churn","version":17,"predictions":["no","yes"],"classes":["no","yes"],"probabilities":[[0.75,0.25],[1e-09,0.999999999]],"unseen_categories":0}`},
+		"rows": {
+			schema, wire.Rows, `{"rows": []}`,
+			`{"model":"churn","version":17,"predictions":["no","yes"],"classes":["no","yes"],"probabilities":[[0.75,0.25],[1e-09,0.999999999]],"unseen_categories":0}`,
+		},
 		"rows, regression": {numeric, wire.Rows, `{"rows": []}`, `{"model":"churn","version":17,"predictions":[-1.5,3.141592653589793],"unseen_categories":0}`},
-		"tensors": {numeric, wire.Tensors, `{"id": "a\"b", "inputs": [{"name": "x", "datatype": "FP64", "shape": [0, 3], "data": []}]}`,
-			`{"model_name":"churn","model_version":"17","id":"a\"b","outputs":[{"name":"predict","shape":[2],"datatype":"FP64","data":[-1.5,3.141592653589793]}]}`},
+		"tensors": {
+			numeric, wire.Tensors, `{"id": "a\"b", "inputs": [{"name": "x", "datatype": "FP64", "shape": [0, 3], "data": []}]}`,
+			`{"model_name":"churn","model_version":"17","id":"a\"b","outputs":[{"name":"predict","shape":[2],"datatype":"FP64","data":[-1.5,3.141592653589793]}]}`,
+		},
 		"invocation": {schema, wire.Invocations, `{"instances": []}`, `{"predictions":["no","yes"]}`},
 		"csv":        {numeric, wire.CSV, "age,active\n", `{"predictions":[-1.5,3.141592653589793]}`},
 	} {
