@@ -25,11 +25,17 @@ func (s *Schedule) next(after time.Time) (moment, wall time.Time) {
 		return s.nextMultiple(after), time.Time{}
 	case s.fixed:
 		// What is due up to now are the wall-clock times up to the latest that was shown.
-		wall = s.spec.Next(latestOnClock(after))
+		wall = s.nextOnClock(latestOnClock(after))
 		return firstShown(wall, s.loc), wall
 	default:
 		return s.nextElapsed(after), time.Time{}
 	}
+}
+
+// nextOnClock returns the first wall-clock time after the given one. From within a minute the
+// parser's search would go on by seconds; it is the full minutes alone that are due.
+func (s *Schedule) nextOnClock(wall time.Time) time.Time {
+	return s.spec.Next(wall.Truncate(time.Minute).Add(59 * time.Second))
 }
 
 func (s *Schedule) nextMultiple(after time.Time) time.Time {
@@ -47,7 +53,7 @@ func (s *Schedule) nextElapsed(after time.Time) time.Time {
 	for {
 		_, end := after.ZoneBounds()
 		_, offset := after.Zone()
-		x := s.spec.Next(onClock(after)).Add(-time.Duration(offset) * time.Second)
+		x := s.nextOnClock(onClock(after)).Add(-time.Duration(offset) * time.Second)
 		if end.IsZero() || x.Before(end) {
 			return x.In(s.loc)
 		}
@@ -62,7 +68,7 @@ func (s *Schedule) nextElapsed(after time.Time) time.Time {
 // atChange returns the moment if the schedule is due at it.
 func (s *Schedule) atChange(moment time.Time) time.Time {
 	wall := onClock(moment)
-	if s.spec.Next(wall.Add(-1)).Equal(wall) {
+	if s.nextOnClock(wall.Add(-1)).Equal(wall) {
 		return moment
 	}
 	return time.Time{}

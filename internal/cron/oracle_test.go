@@ -91,7 +91,7 @@ func walk(p pattern, from, to time.Time, due func(time.Time)) {
 func spans(loc *time.Location, years ...int) (from, to []time.Time) {
 	for _, year := range years {
 		day := time.Date(year, 1, 1, 0, 0, 0, 0, loc)
-		from, to = append(from, day), append(to, day.AddDate(0, 0, 35))
+		from, to = append(from, day), append(to, day.AddDate(0, 0, 15))
 		for ; day.Year() == year; day = day.Add(24 * time.Hour) {
 			_, before := day.Zone()
 			if _, after := day.Add(24 * time.Hour).Zone(); before != after {
