@@ -295,9 +295,9 @@ func (w *world) ranges() (ranges []bakeoff.Tick) {
 // through edits, pauses, and a clock that is set back and forth; then it asks for the fate of every
 // tick.
 func TestNoTickIsLostOrRunTwice(t *testing.T) {
-	seeds := 200
+	seeds := 60
 	if testing.Short() {
-		seeds = 40
+		seeds = 20
 	}
 	ticks := 0
 	for seed := range seeds {

@@ -10,7 +10,7 @@ import (
 )
 
 // Open starts a server in a temporary folder and opens a store on it; both end with the test.
-func Open(t *testing.T) (*store.Store, *natsd.Server) {
+func Open(t testing.TB) (*store.Store, *natsd.Server) {
 	t.Helper()
 	srv, err := natsd.Start(t.Context(), t.TempDir(), Log(t))
 	if err != nil {
@@ -29,4 +29,4 @@ func Open(t *testing.T) (*store.Store, *natsd.Server) {
 }
 
 // Log returns a logger that writes to the test's output.
-func Log(t *testing.T) *slog.Logger { return slog.New(slog.NewTextHandler(t.Output(), nil)) }
+func Log(t testing.TB) *slog.Logger { return slog.New(slog.NewTextHandler(t.Output(), nil)) }
