@@ -44,43 +44,59 @@ func TestNext(t *testing.T) {
 		want                    []string
 	}{
 		{"a gap", "30 2 * * *", "America/New_York", "2026-03-07T12:00:00Z", []string{
-			"2026-03-08 03:00:00 -04:00", "2026-03-09 02:30:00 -04:00"}},
+			"2026-03-08 03:00:00 -04:00", "2026-03-09 02:30:00 -04:00",
+		}},
 		{"a repeated hour", "30 1 * * *", "America/New_York", "2026-10-31T12:00:00Z", []string{
-			"2026-11-01 01:30:00 -04:00", "2026-11-02 01:30:00 -05:00"}},
+			"2026-11-01 01:30:00 -04:00", "2026-11-02 01:30:00 -05:00",
+		}},
 		{"hourly across a repeated hour", "0 * * * *", "America/New_York", "2026-11-01T04:30:00Z", []string{
-			"2026-11-01 01:00:00 -04:00", "2026-11-01 01:00:00 -05:00", "2026-11-01 02:00:00 -05:00"}},
+			"2026-11-01 01:00:00 -04:00", "2026-11-01 01:00:00 -05:00", "2026-11-01 02:00:00 -05:00",
+		}},
 		{"every hour by its numbers", "0 0-23 * * *", "America/New_York", "2026-11-01T04:30:00Z", []string{
-			"2026-11-01 01:00:00 -04:00", "2026-11-01 01:00:00 -05:00", "2026-11-01 02:00:00 -05:00"}},
+			"2026-11-01 01:00:00 -04:00", "2026-11-01 01:00:00 -05:00", "2026-11-01 02:00:00 -05:00",
+		}},
 		{"hourly across a gap", "0 * * * *", "America/New_York", "2026-03-08T05:30:00Z", []string{
-			"2026-03-08 01:00:00 -05:00", "2026-03-08 03:00:00 -04:00"}},
+			"2026-03-08 01:00:00 -05:00", "2026-03-08 03:00:00 -04:00",
+		}},
 		{"every minute of an hour that is missing", "* 2 * * *", "America/New_York", "2026-03-08T05:30:00Z", []string{
-			"2026-03-08 03:00:00 -04:00", "2026-03-09 02:00:00 -04:00", "2026-03-09 02:01:00 -04:00"}},
+			"2026-03-08 03:00:00 -04:00", "2026-03-09 02:00:00 -04:00", "2026-03-09 02:01:00 -04:00",
+		}},
 		{"no midnight", "0 0 * * *", "America/Sao_Paulo", "2018-11-03T12:00:00Z", []string{
-			"2018-11-04 01:00:00 -02:00", "2018-11-05 00:00:00 -02:00"}},
+			"2018-11-04 01:00:00 -02:00", "2018-11-05 00:00:00 -02:00",
+		}},
 		{"half an hour", "0 2 * * *", "Australia/Lord_Howe", "2026-10-03T00:00:00Z", []string{
-			"2026-10-04 02:30:00 +11:00", "2026-10-05 02:00:00 +11:00"}},
+			"2026-10-04 02:30:00 +11:00", "2026-10-05 02:00:00 +11:00",
+		}},
 		{"a day that does not exist", "0 5 * * *", "Pacific/Apia", "2011-12-29T00:00:00-10:00", []string{
-			"2011-12-29 05:00:00 -10:00", "2011-12-31 00:00:00 +14:00", "2011-12-31 05:00:00 +14:00"}},
+			"2011-12-29 05:00:00 -10:00", "2011-12-31 00:00:00 +14:00", "2011-12-31 05:00:00 +14:00",
+		}},
 		{"either day", "0 0 13 * 5", "UTC", "2026-02-01T00:00:00Z", []string{
 			"2026-02-06 00:00:00 +00:00", "2026-02-13 00:00:00 +00:00", "2026-02-20 00:00:00 +00:00",
-			"2026-02-27 00:00:00 +00:00", "2026-03-06 00:00:00 +00:00", "2026-03-13 00:00:00 +00:00"}},
+			"2026-02-27 00:00:00 +00:00", "2026-03-06 00:00:00 +00:00", "2026-03-13 00:00:00 +00:00",
+		}},
 		{"the last day", "0 0 L * *", "UTC", "2028-01-15T00:00:00Z", []string{
-			"2028-01-31 00:00:00 +00:00", "2028-02-29 00:00:00 +00:00", "2028-03-31 00:00:00 +00:00"}},
+			"2028-01-31 00:00:00 +00:00", "2028-02-29 00:00:00 +00:00", "2028-03-31 00:00:00 +00:00",
+		}},
 		{"29 February", "0 12 29 2 *", "Asia/Seoul", "2026-01-01T00:00:00Z", []string{
-			"2028-02-29 12:00:00 +09:00", "2032-02-29 12:00:00 +09:00"}},
+			"2028-02-29 12:00:00 +09:00", "2032-02-29 12:00:00 +09:00",
+		}},
 		{"29 February around 2100", "0 12 29 2 *", "UTC", "2096-03-01T00:00:00Z", []string{"2104-02-29 12:00:00 +00:00"}},
 		{"7 is Sunday", "0 0 * * 7", "UTC", "2026-11-23T00:00:00Z", []string{"2026-11-29 00:00:00 +00:00"}},
 		{"the third Friday", "0 0 * * FRI#3", "UTC", "2026-11-23T00:00:00Z", []string{"2026-12-18 00:00:00 +00:00"}},
 		{"names", "0 0 * January Thursday", "UTC", "2026-11-23T00:00:00Z", []string{"2027-01-07 00:00:00 +00:00"}},
 		{"hours around midnight", "0 22-2 * * *", "UTC", "2026-11-23T21:00:00Z", []string{
 			"2026-11-23 22:00:00 +00:00", "2026-11-23 23:00:00 +00:00", "2026-11-24 00:00:00 +00:00",
-			"2026-11-24 01:00:00 +00:00", "2026-11-24 02:00:00 +00:00", "2026-11-24 22:00:00 +00:00"}},
+			"2026-11-24 01:00:00 +00:00", "2026-11-24 02:00:00 +00:00", "2026-11-24 22:00:00 +00:00",
+		}},
 		{"days around the week's end", "0 0 * * sat-mon", "UTC", "2026-11-27T00:00:00Z", []string{
-			"2026-11-28 00:00:00 +00:00", "2026-11-29 00:00:00 +00:00", "2026-11-30 00:00:00 +00:00", "2026-12-05 00:00:00 +00:00"}},
+			"2026-11-28 00:00:00 +00:00", "2026-11-29 00:00:00 +00:00", "2026-11-30 00:00:00 +00:00", "2026-12-05 00:00:00 +00:00",
+		}},
 		{"an interval", "@every 90s", "Asia/Seoul", "2026-11-23T00:00:10.5Z", []string{
-			"2026-11-23 09:01:30 +09:00", "2026-11-23 09:03:00 +09:00"}},
+			"2026-11-23 09:01:30 +09:00", "2026-11-23 09:03:00 +09:00",
+		}},
 		{"an interval before 1970", "@every 1h", "UTC", "1969-12-31T22:30:00Z", []string{
-			"1969-12-31 23:00:00 +00:00", "1970-01-01 00:00:00 +00:00"}},
+			"1969-12-31 23:00:00 +00:00", "1970-01-01 00:00:00 +00:00",
+		}},
 		{"a macro", "@weekly", "Asia/Kathmandu", "2026-11-23T00:00:00Z", []string{"2026-11-29 00:00:00 +05:45"}},
 		{"the very moment is over", "0 5 * * *", "Asia/Seoul", "2026-11-22T20:00:00Z", []string{"2026-11-24 05:00:00 +09:00"}},
 		{"a nanosecond before", "0 5 * * *", "Asia/Seoul", "2026-11-22T19:59:59.999999999Z", []string{"2026-11-23 05:00:00 +09:00"}},
@@ -97,7 +113,8 @@ func TestNext(t *testing.T) {
 
 func TestMapNeedsBothDays(t *testing.T) {
 	s, err := cron.Parse(bakeoff.Schedule{Timezone: "UTC", Fields: &bakeoff.CronFields{
-		Minute: "0", Hour: "3", DayOfWeek: "mon", DayOfMonth: "1-7"}})
+		Minute: "0", Hour: "3", DayOfWeek: "mon", DayOfMonth: "1-7",
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +165,8 @@ func TestParseRefuses(t *testing.T) {
 		{"30 February", bakeoff.Schedule{Cron: "0 0 30 2 *"}, "never comes", "February"},
 		{"31 June", bakeoff.Schedule{Cron: "0 0 31 jun *"}, "never comes", "month"},
 		{"a fifth Monday in the first week", bakeoff.Schedule{Fields: &bakeoff.CronFields{
-			Minute: "0", Hour: "0", DayOfMonth: "1-7", DayOfWeek: "mon#5"}}, "never comes", "month"},
+			Minute: "0", Hour: "0", DayOfMonth: "1-7", DayOfWeek: "mon#5",
+		}}, "never comes", "month"},
 		{"TZ=", bakeoff.Schedule{Cron: "TZ=UTC 0 5 * * *"}, "zone", "use timezone:"},
 		{"TZ= alone", bakeoff.Schedule{Cron: "TZ=UTC"}, "zone", "use timezone:"},
 		{"CRON_TZ=", bakeoff.Schedule{Cron: "CRON_TZ=Asia/Seoul @daily"}, "zone", "use timezone:"},
@@ -188,8 +206,10 @@ func TestStringIsEqualForEqualSchedules(t *testing.T) {
 	}
 	text := func(cron string) bakeoff.Schedule { return bakeoff.Schedule{Cron: cron, Timezone: "Asia/Seoul"} }
 	same := [][]bakeoff.Schedule{
-		{text("@daily"), text("0 0 * * *"), text(" 00  0 * *  * "), text("@midnight"), celery(bakeoff.CronFields{Minute: "0", Hour: "0"}),
-			text("0 0 1-31 * 5"), text("0 0 * * 0-7"), celery(bakeoff.CronFields{Minute: "0", Hour: "0", DayOfMonth: "1-31"})},
+		{
+			text("@daily"), text("0 0 * * *"), text(" 00  0 * *  * "), text("@midnight"), celery(bakeoff.CronFields{Minute: "0", Hour: "0"}),
+			text("0 0 1-31 * 5"), text("0 0 * * 0-7"), celery(bakeoff.CronFields{Minute: "0", Hour: "0", DayOfMonth: "1-31"}),
+		},
 		{text("*/15 9-17 * * mon-fri"), text("0,15,30,45 9-17 * * 1-5"), celery(bakeoff.CronFields{Minute: "0, 15,30 ,45", Hour: "9-17", DayOfWeek: "Monday-friday"})},
 		{text("0 0 13 * 5"), text("0 0 13 * FRI")},
 		{celery(bakeoff.CronFields{Minute: "0", Hour: "0", DayOfMonth: "13", DayOfWeek: "5"})},

@@ -87,30 +87,52 @@ func TestDecide(t *testing.T) {
 		{name: "on time", now: "09:00", want: &decided{At: "09:00", Owed: []string{"run 09:00"}}},
 		{name: "a little late, by a restart", since: "09:01", now: "09:01", want: &decided{At: "09:00", Owed: []string{"run 09:00"}}},
 		{name: "a clock that went back", cursor: func(c *bakeoff.Cursor) { c.At = at("12:00") }, now: "09:00"},
-		{name: "a clock that was a year ahead", cursor: func(c *bakeoff.Cursor) { c.At = at("12:00").AddDate(1, 0, 0) }, now: "09:30",
-			want: &decided{At: "09:30"}},
+		{
+			name: "a clock that was a year ahead", cursor: func(c *bakeoff.Cursor) { c.At = at("12:00").AddDate(1, 0, 0) }, now: "09:30",
+			want: &decided{At: "09:30"},
+		},
 
-		{name: "down for three hours", since: "11:30", now: "11:30",
-			want: &decided{At: "11:00", Owed: []string{"missed 09:00 to 10:00 (2): no node was running", "run 11:00"}}},
-		{name: "asleep for three hours", now: "11:30",
-			want: &decided{At: "11:00", Owed: []string{"missed 09:00 to 10:00 (2): the node did not look in time", "run 11:00"}}},
-		{name: "down until a tick", since: "11:00", now: "11:00",
-			want: &decided{At: "11:00", Owed: []string{"missed 09:00 to 10:00 (2): no node was running", "run 11:00"}}},
-		{name: "down, the newest too old", schedule: hourly(func(s *bakeoff.Schedule) { s.Within = 20 * time.Minute }), since: "11:30", now: "11:30",
-			want: &decided{At: "11:00", Owed: []string{"missed 09:00 to 11:00 (3): no node was running"}}},
-		{name: "down, nothing is made up for", schedule: hourly(func(s *bakeoff.Schedule) { s.Missed = bakeoff.MissedNone }), since: "11:30", now: "11:30",
-			want: &decided{At: "11:00", Owed: []string{"missed 09:00 to 11:00 (3): no node was running"}}},
-		{name: "down, all are made up for", schedule: hourly(func(s *bakeoff.Schedule) { s.Missed, s.Within = bakeoff.MissedAll, 2*time.Hour }), since: "11:30", now: "11:30",
-			want: &decided{At: "11:00", Owed: []string{"missed 09:00: no node was running", "run 10:00"}, Waiting: []string{"11:00"}}},
-		{name: "down, and a deadline has passed", schedule: hourly(func(s *bakeoff.Schedule) { s.Deadline = 30 * time.Minute }), since: "11:30", now: "11:30",
-			want: &decided{At: "11:00", Owed: []string{"missed 09:00 to 11:00 (3): no node was running"}}},
-		{name: "down, and a run from before is open", since: "11:30", now: "11:30", open: "churn-x",
-			want: &decided{At: "11:00", Owed: []string{"missed 09:00 to 10:00 (2): no node was running"}, Range: "skipped 11:00: run churn-x was still open", Tell: "12:00"}},
-		{name: "no policies are the usual ones", schedule: &bakeoff.Schedule{Cron: "0 * * * *", Timezone: "UTC"}, since: "18:30", now: "18:30",
-			want: &decided{At: "18:00", Owed: []string{"missed 09:00 to 17:00 (9): no node was running", "run 18:00"}}},
+		{
+			name: "down for three hours", since: "11:30", now: "11:30",
+			want: &decided{At: "11:00", Owed: []string{"missed 09:00 to 10:00 (2): no node was running", "run 11:00"}},
+		},
+		{
+			name: "asleep for three hours", now: "11:30",
+			want: &decided{At: "11:00", Owed: []string{"missed 09:00 to 10:00 (2): the node did not look in time", "run 11:00"}},
+		},
+		{
+			name: "down until a tick", since: "11:00", now: "11:00",
+			want: &decided{At: "11:00", Owed: []string{"missed 09:00 to 10:00 (2): no node was running", "run 11:00"}},
+		},
+		{
+			name: "down, the newest too old", schedule: hourly(func(s *bakeoff.Schedule) { s.Within = 20 * time.Minute }), since: "11:30", now: "11:30",
+			want: &decided{At: "11:00", Owed: []string{"missed 09:00 to 11:00 (3): no node was running"}},
+		},
+		{
+			name: "down, nothing is made up for", schedule: hourly(func(s *bakeoff.Schedule) { s.Missed = bakeoff.MissedNone }), since: "11:30", now: "11:30",
+			want: &decided{At: "11:00", Owed: []string{"missed 09:00 to 11:00 (3): no node was running"}},
+		},
+		{
+			name: "down, all are made up for", schedule: hourly(func(s *bakeoff.Schedule) { s.Missed, s.Within = bakeoff.MissedAll, 2*time.Hour }), since: "11:30", now: "11:30",
+			want: &decided{At: "11:00", Owed: []string{"missed 09:00: no node was running", "run 10:00"}, Waiting: []string{"11:00"}},
+		},
+		{
+			name: "down, and a deadline has passed", schedule: hourly(func(s *bakeoff.Schedule) { s.Deadline = 30 * time.Minute }), since: "11:30", now: "11:30",
+			want: &decided{At: "11:00", Owed: []string{"missed 09:00 to 11:00 (3): no node was running"}},
+		},
+		{
+			name: "down, and a run from before is open", since: "11:30", now: "11:30", open: "churn-x",
+			want: &decided{At: "11:00", Owed: []string{"missed 09:00 to 10:00 (2): no node was running"}, Range: "skipped 11:00: run churn-x was still open", Tell: "12:00"},
+		},
+		{
+			name: "no policies are the usual ones", schedule: &bakeoff.Schedule{Cron: "0 * * * *", Timezone: "UTC"}, since: "18:30", now: "18:30",
+			want: &decided{At: "18:00", Owed: []string{"missed 09:00 to 17:00 (9): no node was running", "run 18:00"}},
+		},
 
-		{name: "a run is open", now: "09:00", open: "churn-x",
-			want: &decided{At: "09:00", Range: "skipped 09:00: run churn-x was still open", Tell: "10:00"}},
+		{
+			name: "a run is open", now: "09:00", open: "churn-x",
+			want: &decided{At: "09:00", Range: "skipped 09:00: run churn-x was still open", Tell: "10:00"},
+		},
 		{name: "it still is", now: "09:00", open: "churn-x", cursor: func(c *bakeoff.Cursor) {
 			c.Range = &bakeoff.Tick{Pipeline: "churn", Time: at("08:00"), Last: at("08:00"), Count: 1, State: bakeoff.TickSkipped, Reason: "run churn-x was still open"}
 			c.Tell = at("09:30")
@@ -126,40 +148,62 @@ func TestDecide(t *testing.T) {
 		{name: "and then after a day", now: "09:00", open: "churn-x", cursor: func(c *bakeoff.Cursor) {
 			c.Before = &bakeoff.Tick{State: bakeoff.TickSkipped, Reason: "run churn-x was still open"}
 		}, want: &decided{At: "09:00", Range: "skipped 09:00: run churn-x was still open", Tell: "09:00"}},
-		{name: "a run is open, and ticks wait", schedule: hourly(func(s *bakeoff.Schedule) { s.Overlap = bakeoff.OverlapQueue }), now: "09:00", open: "churn-x",
-			want: &decided{At: "09:00", Waiting: []string{"09:00"}}},
-		{name: "one waits already", schedule: hourly(func(s *bakeoff.Schedule) { s.Overlap = bakeoff.OverlapQueue }), now: "09:00", open: "churn-x",
-			cursor: func(c *bakeoff.Cursor) { c.Waiting = []time.Time{at("08:00")} }, want: &decided{At: "09:00", Waiting: []string{"08:00", "09:00"}}},
-		{name: "the open run has ended", now: "08:20", cursor: func(c *bakeoff.Cursor) { c.Waiting = []time.Time{at("07:00"), at("08:00")} },
-			want: &decided{At: "08:00", Owed: []string{"run 07:00"}, Waiting: []string{"08:00"}}},
-		{name: "the deadline of one that waits has passed", schedule: hourly(func(s *bakeoff.Schedule) { s.Deadline = time.Hour }), now: "08:20",
+		{
+			name: "a run is open, and ticks wait", schedule: hourly(func(s *bakeoff.Schedule) { s.Overlap = bakeoff.OverlapQueue }), now: "09:00", open: "churn-x",
+			want: &decided{At: "09:00", Waiting: []string{"09:00"}},
+		},
+		{
+			name: "one waits already", schedule: hourly(func(s *bakeoff.Schedule) { s.Overlap = bakeoff.OverlapQueue }), now: "09:00", open: "churn-x",
+			cursor: func(c *bakeoff.Cursor) { c.Waiting = []time.Time{at("08:00")} }, want: &decided{At: "09:00", Waiting: []string{"08:00", "09:00"}},
+		},
+		{
+			name: "the open run has ended", now: "08:20", cursor: func(c *bakeoff.Cursor) { c.Waiting = []time.Time{at("07:00"), at("08:00")} },
+			want: &decided{At: "08:00", Owed: []string{"run 07:00"}, Waiting: []string{"08:00"}},
+		},
+		{
+			name: "the deadline of one that waits has passed", schedule: hourly(func(s *bakeoff.Schedule) { s.Deadline = time.Hour }), now: "08:20",
 			cursor: func(c *bakeoff.Cursor) { c.Waiting = []time.Time{at("07:00"), at("08:00")} },
-			want:   &decided{At: "08:00", Owed: []string{"missed 07:00: its deadline passed before it could begin", "run 08:00"}}},
-		{name: "one has waited through days without a node", since: "08:10", now: "08:20",
+			want:   &decided{At: "08:00", Owed: []string{"missed 07:00: its deadline passed before it could begin", "run 08:00"}},
+		},
+		{
+			name: "one has waited through days without a node", since: "08:10", now: "08:20",
 			cursor: func(c *bakeoff.Cursor) { c.Waiting = []time.Time{at("01:00"), at("08:00")} },
-			want:   &decided{At: "08:00", Owed: []string{"missed 01:00: no node was running", "run 08:00"}}},
-		{name: "a run is open, and is replaced", schedule: hourly(func(s *bakeoff.Schedule) { s.Overlap = bakeoff.OverlapReplace }), now: "09:00", open: "churn-x",
-			want: &decided{At: "09:00", Owed: []string{"run 09:00, cancels churn-x"}}},
+			want:   &decided{At: "08:00", Owed: []string{"missed 01:00: no node was running", "run 08:00"}},
+		},
+		{
+			name: "a run is open, and is replaced", schedule: hourly(func(s *bakeoff.Schedule) { s.Overlap = bakeoff.OverlapReplace }), now: "09:00", open: "churn-x",
+			want: &decided{At: "09:00", Owed: []string{"run 09:00, cancels churn-x"}},
+		},
 
 		{name: "paused", now: "10:00", pause: pause, want: &decided{At: "10:00", Range: "skipped 09:00 to 10:00 (2): " + paused}},
-		{name: "paused while a tick waits", now: "08:40", pause: pause, cursor: func(c *bakeoff.Cursor) { c.Waiting = []time.Time{at("08:00")} },
-			want: &decided{At: "08:00", Range: "skipped 08:00: " + paused}},
+		{
+			name: "paused while a tick waits", now: "08:40", pause: pause, cursor: func(c *bakeoff.Cursor) { c.Waiting = []time.Time{at("08:00")} },
+			want: &decided{At: "08:00", Range: "skipped 08:00: " + paused},
+		},
 		{name: "paused for a day", now: "08:59", pause: pause, cursor: func(c *bakeoff.Cursor) {
 			c.Range = &bakeoff.Tick{Pipeline: "churn", Time: at("08:00").AddDate(0, 0, -1), Last: at("08:00"), Count: 25, State: bakeoff.TickSkipped, Reason: paused}
 		}},
-		{name: "paused while no node was running", since: "11:30", now: "11:30", pause: &bakeoff.Pause{Pipeline: "churn", By: "kim", Since: at("09:30")},
-			want: &decided{At: "11:00", Owed: []string{"missed 09:00: no node was running"},
-				Range: "skipped 10:00 to 11:00 (2): paused by kim since 2026-11-22T09:30:00Z"}},
+		{
+			name: "paused while no node was running", since: "11:30", now: "11:30", pause: &bakeoff.Pause{Pipeline: "churn", By: "kim", Since: at("09:30")},
+			want: &decided{
+				At: "11:00", Owed: []string{"missed 09:00: no node was running"},
+				Range: "skipped 10:00 to 11:00 (2): paused by kim since 2026-11-22T09:30:00Z",
+			},
+		},
 		{name: "resumed", now: "08:59", cursor: func(c *bakeoff.Cursor) {
 			c.Range = &bakeoff.Tick{Pipeline: "churn", Time: at("07:00"), Last: at("08:00"), Count: 2, State: bakeoff.TickSkipped, Reason: paused}
 		}, want: &decided{At: "08:00", Owed: []string{"skipped 07:00 to 08:00 (2): " + paused}}},
 
 		{name: "edited", schedule: hourly(func(s *bakeoff.Schedule) { s.Cron = "30 * * * *" }), now: "08:45", want: &decided{At: "08:45"}},
-		{name: "edited while no node was running", schedule: hourly(func(s *bakeoff.Schedule) { s.Cron = "30 * * * *" }), since: "11:45", now: "11:45",
-			want: &decided{At: "11:45", Range: "", Owed: []string{"missed 09:00 to 11:00 (3): no node was running"}}},
+		{
+			name: "edited while no node was running", schedule: hourly(func(s *bakeoff.Schedule) { s.Cron = "30 * * * *" }), since: "11:45", now: "11:45",
+			want: &decided{At: "11:45", Range: "", Owed: []string{"missed 09:00 to 11:00 (3): no node was running"}},
+		},
 		{name: "another policy is no edit", schedule: hourly(func(s *bakeoff.Schedule) { s.Missed = bakeoff.MissedNone }), now: "08:45"},
-		{name: "no schedule any more", schedule: &bakeoff.Schedule{}, now: "09:30", since: "09:15", cursor: func(c *bakeoff.Cursor) { c.Waiting = []time.Time{at("08:00")} },
-			want: &decided{At: "09:30", Owed: []string{"missed 09:00: no node was running", "skipped 08:00: the pipeline has no schedule any more"}}},
+		{
+			name: "no schedule any more", schedule: &bakeoff.Schedule{}, now: "09:30", since: "09:15", cursor: func(c *bakeoff.Cursor) { c.Waiting = []time.Time{at("08:00")} },
+			want: &decided{At: "09:30", Owed: []string{"missed 09:00: no node was running", "skipped 08:00: the pipeline has no schedule any more"}},
+		},
 		{name: "nothing while something is owed", now: "12:00", cursor: func(c *bakeoff.Cursor) { c.Owed = []bakeoff.Claim{{}} }},
 	}
 	for _, tt := range tests {

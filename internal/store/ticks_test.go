@@ -59,8 +59,10 @@ func TestTicksShowsRecordsAndWhatIsUnderWay(t *testing.T) {
 		}
 	}
 	open := tick(5, bakeoff.TickSkipped, "a run was open")
-	c := bakeoff.Cursor{Pipeline: "churn", At: at(5), Waiting: []time.Time{at(4)}, Range: &open,
-		Owed: []bakeoff.Claim{{Tick: tick(2, bakeoff.TickRun, "")}, {Tick: tick(3, bakeoff.TickRun, "")}}}
+	c := bakeoff.Cursor{
+		Pipeline: "churn", At: at(5), Waiting: []time.Time{at(4)}, Range: &open,
+		Owed: []bakeoff.Claim{{Tick: tick(2, bakeoff.TickRun, "")}, {Tick: tick(3, bakeoff.TickRun, "")}},
+	}
 	if _, err := s.PutCursor(ctx, c, 0); err != nil {
 		t.Fatal(err)
 	}
