@@ -220,13 +220,17 @@ func unavailable(err error) error {
 }
 
 // list calls each with the value of every key that matches the filters, in the order in which
-// they were last written.
+// they were last written; with one that is written meanwhile perhaps twice.
+//
+// A watch ends its listing by a count of messages, in which one that is written again meanwhile
+// takes the place of another. So the end is where nothing is left to come, as each message says.
 func (s *Store) list(ctx context.Context, bucket jetstream.KeyValue, each func(key string, value []byte) error, filters ...string) error {
-	w, err := bucket.WatchFiltered(ctx, filters, jetstream.IgnoreDeletes())
+	w, err := bucket.WatchFiltered(ctx, filters)
 	if err != nil {
 		return fmt.Errorf("list %s: %w", bucket.Bucket(), unavailable(err))
 	}
 	defer func() { _ = w.Stop() }() // the subscription ends with the connection at the latest
+	left, counted := uint64(0), false
 	for {
 		select {
 		case <-ctx.Done():
@@ -238,11 +242,15 @@ func (s *Store) list(ctx context.Context, bucket jetstream.KeyValue, each func(k
 			if !ok {
 				return fmt.Errorf("list %s: the connection was closed", bucket.Bucket())
 			}
-			if entry == nil { // all that was there has been seen
-				return nil
+			if entry == nil {
+				counted = true
+			} else if left = entry.Delta(); entry.Operation() == jetstream.KeyValuePut {
+				if err := each(entry.Key(), entry.Value()); err != nil {
+					return fmt.Errorf("list %s: %s: %w", bucket.Bucket(), entry.Key(), err)
+				}
 			}
-			if err := each(entry.Key(), entry.Value()); err != nil {
-				return fmt.Errorf("list %s: %s: %w", bucket.Bucket(), entry.Key(), err)
+			if counted && left == 0 {
+				return nil
 			}
 		}
 	}
@@ -251,7 +259,13 @@ func (s *Store) list(ctx context.Context, bucket jetstream.KeyValue, each func(k
 // all reads every record that matches the filters.
 func all[T any](ctx context.Context, s *Store, bucket jetstream.KeyValue, filters ...string) ([]T, error) {
 	var values [][]byte
-	err := s.list(ctx, bucket, func(_ string, value []byte) error {
+	places := map[string]int{}
+	err := s.list(ctx, bucket, func(key string, value []byte) error {
+		if i, again := places[key]; again {
+			values[i] = value
+			return nil
+		}
+		places[key] = len(values)
 		values = append(values, value)
 		return nil
 	}, filters...)
