@@ -144,15 +144,28 @@ func Work(ctx context.Context, c Config, j Join, ready func()) (err error) {
 			return task, lease, nil
 		}
 	}
+	work := newUnderWay()
 	w := worker.New(worker.Config{
 		Name: joined.Name(), Slots: c.Slots, Take: firstOf(takes),
-		Handlers: map[bakeoff.TaskKind]worker.Handler{bakeoff.TaskBuild: building.Build},
+		Handlers: map[bakeoff.TaskKind]worker.Handler{bakeoff.TaskBuild: work.tracked(building.Build)},
 	}, joined, c.Log)
 	staying, leave := context.WithCancel(context.WithoutCancel(ctx)) // until the last build is given back
 	defer leave()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return joined.Stay(staying) })
 	g.Go(func() error { defer leave(); return w.Run(ctx) })
+	g.Go(func() error {
+		select {
+		case <-ctx.Done():
+		case <-joined.Draining():
+			c.Log.Info("draining: no more tasks are taken")
+			work.awaitNone(ctx)
+			stop()
+		}
+		return nil
+	})
 	return g.Wait()
 }
 
@@ -164,13 +177,12 @@ type joinedModels struct {
 	*linked
 	scratch string
 	dir     string
-	threads int
 }
 
 // Open implements predict.Source.
 func (m joinedModels) Open(ctx context.Context, v bakeoff.Version) (predict.Model, error) {
 	opened, err := openArtifact(ctx, m.scratch, v.Artifact, m.GetFile, score.Spec{
-		Recipe: v.Lineage.Recipe, Schema: v.Lineage.Snapshot.Schema, PipelineDir: m.dir, Threads: m.threads, Restart: true,
+		Recipe: v.Lineage.Recipe, Schema: v.Lineage.Snapshot.Schema, PipelineDir: m.dir, Threads: 1, Restart: true,
 	})
 	if err != nil {
 		return nil, err // a nil *opened is not a nil Model
@@ -200,7 +212,7 @@ func Serve(ctx context.Context, c Config, j Join, l Listen, ready func(Addresses
 	}
 	defer models.Close()
 	s := &serving{config: c, listen: l, models: models, token: j.Token, monitor: monitor.New(c.Version)}
-	s.live = predict.New(joinedModels{models, scratch, j.Dir, c.Threads}, models.Name(), c.Log)
+	s.live = predict.New(joinedModels{models, scratch, j.Dir}, models.Name(), c.Log)
 	return s.run(ctx, ready)
 }
 
@@ -259,7 +271,7 @@ func (s *serving) run(ctx context.Context, ready func(Addresses) error) error {
 func (s *serving) routes() *access.Mux {
 	mux := access.NewMux()
 	routeHealth(mux, func() []string { return unready(s.front, s.live) })
-	routePredictions(mux, inference.Handler(liveModels{s.live}, inference.Options{
+	routePredictions(mux, inference.Handler(liveModels{s.live, s.front}, inference.Options{
 		DefaultModel: s.listen.DefaultModel, Version: s.config.Version, Observe: observe(s.monitor),
 	}))
 	mux.Handle("GET /metrics", access.Read, s.monitor.Handler())

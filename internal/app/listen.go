@@ -167,7 +167,7 @@ func FindNode(ctx context.Context, folder string) (Addresses, bool) {
 const (
 	headerTimeout = 5 * time.Second
 	idleTimeout   = 2 * time.Minute
-	maxHeader     = 64 << 10
+	maxHeader     = 16 << 10
 )
 
 // webServer returns a server for one listener.

@@ -48,8 +48,23 @@ func Restore(ctx context.Context, c Config, from io.Reader) (sum store.Summary, 
 	if err := os.Rename(beside, folder); err != nil {
 		return sum, fmt.Errorf("give the restored store its name: %w", err)
 	}
-	return sum, nil
+	return sum, syncFolder(filepath.Dir(folder))
 }
+
+// syncFolder makes the names in a folder survive a power cut.
+func syncFolder(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("sync %s: %w", path, err)
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("sync %s: %w", path, err)
+	}
+	return nil
+}
+
+// VerifyBackup reads a backup to its end, checks every digest in it, and says what it holds.
+func VerifyBackup(r io.Reader) (store.Summary, error) { return store.Verify(r) }
 
 // fill restores into a new folder.
 func fill(ctx context.Context, folder string, c Config, from io.Reader) (sum store.Summary, err error) {

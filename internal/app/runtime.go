@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/build"
@@ -43,7 +44,10 @@ func (r *servingRuntime) open(ctx context.Context, pipeline string, artifact bak
 	if err != nil {
 		return nil, err
 	}
-	s.PipelineDir, s.Threads = filepath.Dir(file.Path), r.threads
+	s.PipelineDir = filepath.Dir(file.Path)
+	if s.Threads == 0 {
+		s.Threads = r.threads
+	}
 	return openArtifact(ctx, r.scratch, artifact, r.store.GetFile, s)
 }
 
@@ -78,14 +82,32 @@ func unpackArtifact(ctx context.Context, artifact bakeoff.Digest, archive string
 	return score.Open(ctx, s)
 }
 
+// released says of a version that it has nothing left to open, nil where it has.
+func released(v bakeoff.Version) error {
+	if v.Released.IsZero() {
+		return nil
+	}
+	return bakeoff.Errorf(bakeoff.CodeConflict, "retention let go of the artifact of %s v%d on %s", v.Model, v.Version, v.Released.Format(time.DateOnly)).
+		WithHint("`bakeoff models %s` lists the versions; build it again from its run's pipeline", v.Model)
+}
+
 // version opens the artifact of a version.
 func (r *servingRuntime) version(ctx context.Context, v bakeoff.Version) (*opened, error) {
+	if err := released(v); err != nil {
+		return nil, err
+	}
 	return r.open(ctx, v.Model, v.Artifact, score.Spec{Recipe: v.Lineage.Recipe, Schema: v.Lineage.Snapshot.Schema})
 }
 
-// served opens the artifact of a version for requests that never end.
+// served opens the artifact of a version for requests that never end. Many are answered at once, each
+// of them by one thread.
 func (r *servingRuntime) served(ctx context.Context, v bakeoff.Version) (predict.Model, error) {
-	m, err := r.open(ctx, v.Model, v.Artifact, score.Spec{Recipe: v.Lineage.Recipe, Schema: v.Lineage.Snapshot.Schema, Restart: true})
+	if err := released(v); err != nil {
+		return nil, err
+	}
+	m, err := r.open(ctx, v.Model, v.Artifact, score.Spec{
+		Recipe: v.Lineage.Recipe, Schema: v.Lineage.Snapshot.Schema, Threads: 1, Restart: true,
+	})
 	if err != nil {
 		return nil, err // a nil *opened is not a nil Model
 	}

@@ -10,7 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
+	"time"
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/access"
@@ -50,7 +50,13 @@ func (s storedModels) Open(ctx context.Context, v bakeoff.Version) (predict.Mode
 }
 
 // liveModels are the live set as the prediction protocols ask for it.
-type liveModels struct{ *predict.Live }
+type liveModels struct {
+	*predict.Live
+	front *front
+}
+
+// Ready implements inference.Models.
+func (l liveModels) Ready() bool { return l.Live.Ready() && !l.front.draining.Load() }
 
 // Acquire implements inference.Models.
 func (l liveModels) Acquire(ctx context.Context, model, ref string) (inference.Model, error) {
@@ -83,10 +89,24 @@ func sayHealth(w http.ResponseWriter, failing []string) {
 	}
 }
 
+// Time limits of a request for predictions: a slow caller holds memory.
+const (
+	bodyTime   = 30 * time.Second
+	answerTime = 60 * time.Second
+)
+
 // routePredictions adds the routes of the prediction protocols.
 func routePredictions(mux *access.Mux, h http.Handler) {
+	limited := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			now, control := time.Now(), http.NewResponseController(w)
+			_ = control.SetReadDeadline(now.Add(bodyTime)) // a connection without deadlines is one within the process
+			_ = control.SetWriteDeadline(now.Add(answerTime))
+		}
+		h.ServeHTTP(w, r)
+	})
 	for _, path := range inference.Paths() {
-		mux.Handle(path, access.Predict, h)
+		mux.Handle(path, access.Predict, limited)
 	}
 }
 
@@ -210,11 +230,4 @@ func (n *Node) championOr(ctx context.Context, model string, number int) (bakeof
 		}
 	}
 	return n.store.Version(ctx, model, number)
-}
-
-// sortedQueues is a list of queues without repeats.
-func sortedQueues(queues []string) []string {
-	queues = slices.Clone(queues)
-	slices.Sort(queues)
-	return slices.Compact(queues)
 }

@@ -70,3 +70,14 @@ func (u *underWay) beat(ctx context.Context, tell func(work []bakeoff.Work)) {
 		}
 	}
 }
+
+// awaitNone returns when nothing is under way, or when ctx ends.
+func (u *underWay) awaitNone(ctx context.Context) {
+	for len(u.list()) > 0 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-u.changed:
+		}
+	}
+}

@@ -175,7 +175,7 @@ func (u *up) mayListen(ctx context.Context) error {
 // answer starts to answer on every listener.
 func (u *up) answer(l listeners) {
 	u.front = newFront(u.config, access.Config{Tokens: u.keyring, Hosts: u.service.Hosts})
-	u.predictions = inference.Handler(liveModels{u.live}, inference.Options{
+	u.predictions = inference.Handler(liveModels{u.live, u.front}, inference.Options{
 		DefaultModel: u.service.DefaultModel, Version: u.config.Version, Observe: observe(u.monitor),
 	})
 	all := u.routes(true)

@@ -324,17 +324,20 @@ func (s *shell) backup(ctx context.Context, n *session, path string) error {
 	if err := n.Backup(ctx, f); err != nil {
 		return err
 	}
-	size, err := f.Seek(0, io.SeekEnd)
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("read %s again: %w", path, err)
+	}
+	sum, err := app.VerifyBackup(f)
 	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+		return fmt.Errorf("read %s again: %w", path, err)
 	}
 	if err := f.CloseAtomicallyReplace(); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	if s.json {
-		return writeJSON(s.stdout, map[string]any{"file": path, "bytes": size})
+		return writeJSON(s.stdout, map[string]any{"file": path, "bytes": sum.Bytes, "records": sum.Records, "objects": sum.Objects})
 	}
-	_, err = fmt.Fprintf(s.stdout, "wrote %s, %s\n", path, sizeCell(size))
+	_, err = fmt.Fprintf(s.stdout, "wrote %s: %s and %s, read back and whole\n", path, counted(sum.Records, "record"), counted(sum.Objects, "object"))
 	return err
 }
 

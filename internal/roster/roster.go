@@ -142,13 +142,15 @@ func (r *Roster) Workers() []bakeoff.WorkerInfo {
 	return ws
 }
 
-// Serves reports whether a worker that takes tasks serves the queue; "" is the default queue.
+// Serves reports whether a worker serves the queue, be it that it only ends its work; "" is the
+// default queue.
 func (r *Roster) Serves(queue string) bool {
 	if queue == "" {
 		queue = bakeoff.QueueDefault
 	}
 	return slices.ContainsFunc(r.Workers(), func(w bakeoff.WorkerInfo) bool {
-		return w.State == bakeoff.WorkerUp && slices.Contains(w.Queues, queue)
+		busy := w.State == bakeoff.WorkerDraining && slices.ContainsFunc(w.Work, func(one bakeoff.Work) bool { return one.Task.Queue == queue })
+		return busy || w.State == bakeoff.WorkerUp && slices.Contains(w.Queues, queue)
 	})
 }
 

@@ -17,7 +17,7 @@ import (
 )
 
 // backupOrder lists the buckets that a backup holds in the order in which it reads them: see Backup.
-var backupOrder = []string{"runs", "ticks", "trials", "decisions", "deliveries", "tokens", "pipelines"}
+var backupOrder = []string{"ticks", "runs", "trials", "decisions", "deliveries", "tokens", "pipelines"}
 
 // Backup writes a backup to w while others go on writing to the store; program is the version of
 // bakeoff that is noted in it. A damaged or missing object is an error that names it and a record
@@ -31,10 +31,11 @@ var backupOrder = []string{"runs", "ticks", "trials", "decisions", "deliveries",
 // than the one before. The order makes the whole a state that a crash could have left, from which
 // a node goes on as after one:
 //
-//   - runs first: a tick, a trial's result or a verdict that a run does not know of yet is what is
-//     left when its driver is killed between a step's record and the run's. A trial's records
-//     without a run are left out.
-//   - ticks after runs: a tick that was claimed and whose run is not there yet is claimed before.
+//   - ticks first, before runs: a tick that is claimed again finds its run. The other way round, a
+//     tick could be settled whose run is not there.
+//   - runs next: a trial's result or a verdict that a run does not know of yet is what is left when
+//     its driver is killed between a step's record and the run's. A trial's records without a run
+//     are left out.
 //   - decisions after trials, all as they were at one moment: a batch is in it whole or not at all.
 //   - deliveries after decisions: what was delivered meanwhile is not sent again, what is owed is.
 //   - pipelines last, since a revision is kept before a run of it exists.

@@ -2,10 +2,12 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -136,19 +138,24 @@ func (s *Store) Runs(ctx context.Context) ([]bakeoff.Run, error) {
 // OpenRuns returns the runs that have not ended, oldest first. Of those that have, however many
 // there are, none is kept in memory.
 func (s *Store) OpenRuns(ctx context.Context) ([]bakeoff.Run, error) {
-	var runs []bakeoff.Run
-	err := s.list(ctx, s.runs, func(_ string, value []byte) error {
+	open := map[string]bakeoff.Run{}
+	err := s.list(ctx, s.runs, func(key string, value []byte) error {
 		if phaseOf(value) == bakeoff.PhaseEnded {
+			delete(open, key) // it was open when it was read first
 			return nil
 		}
 		var r bakeoff.Run
-		err := s.decode(ctx, value, &r)
-		if err == nil && r.Phase != bakeoff.PhaseEnded {
-			runs = append(runs, r)
+		if err := s.decode(ctx, value, &r); err != nil {
+			return err
 		}
-		return err
+		if open[key] = r; r.Phase == bakeoff.PhaseEnded {
+			delete(open, key)
+		}
+		return nil
 	}, ">")
-	slices.SortFunc(runs, func(a, b bakeoff.Run) int { return a.Created.Compare(b.Created) })
+	runs := slices.SortedFunc(maps.Values(open), func(a, b bakeoff.Run) int {
+		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
+	})
 	return runs, err
 }
 
