@@ -92,7 +92,7 @@ func (s *shell) upCommand() *cobra.Command {
 	var service app.Service
 	var printUnit bool
 	c := &cobra.Command{
-		Use: "up [FILE|DIR ...]", Short: "Do everything by schedule: build, judge, promote, serve, notify",
+		Use: "up [FILE|DIR ...]", Short: "Do everything by schedule: build, judge, promote, serve, notify", Args: cobra.ArbitraryArgs,
 		Long: `Up schedules, builds, judges, promotes, answers prediction requests and sends
 messages, in one process with one port. FILE is a pipeline file, DIR a folder
 of them; without either it is ./bakeoff.yaml, or what the store has. Files are
