@@ -162,9 +162,13 @@ type Event struct {
 	Run       string    `json:"run"`
 	Kind      EventKind `json:"kind"`
 	Candidate string    `json:"candidate,omitempty"`
+	Attempt   int       `json:"attempt,omitempty"`  // that a trainer tells of, from 1
 	Progress  float64   `json:"progress,omitempty"` // 0 to 1
 	Message   string    `json:"message,omitempty"`
 }
+
+// MaxLogText bounds the Message of an EventLog, in bytes.
+const MaxLogText = 32 << 10
 
 // EventKind classifies an event.
 type EventKind string

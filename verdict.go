@@ -164,8 +164,9 @@ type Report struct {
 	// no end yet.
 	Created     time.Time        `json:"created"`
 	Ended       time.Time        `json:"ended,omitzero"`
-	Tick        time.Time        `json:"tick,omitzero"`  // the nominal time of a scheduled run
-	Late        bool             `json:"late,omitempty"` // its deadline passed before it was judged
+	Tick        time.Time        `json:"tick,omitzero"`     // the nominal time of a scheduled run
+	Deadline    time.Time        `json:"deadline,omitzero"` // when its unfinished trials end; zero for never
+	Late        bool             `json:"late,omitempty"`    // its deadline passed before it was judged
 	RetryOf     string           `json:"retry_of,omitempty"`
 	Seconds     float64          `json:"seconds"`
 	Revision    Digest           `json:"revision"`
