@@ -43,6 +43,9 @@ type Request struct {
 	Self         []string // the argv that runs this program, its path absolute; ChildCommand follows
 	Mark         string   // whose the trainer is, as in proc.Command
 	EarlierLog   string   // path of what earlier attempts printed, whose end begins the log; "" for none
+	// Echo gets what goes to the log of this attempt, as it comes and without bound; nil for nobody. It
+	// is written to by several goroutines, must not wait, and should not fail.
+	Echo io.Writer
 }
 
 // Outcome is what an attempt left. The folders are in the request's Dir and end with it.
@@ -158,6 +161,7 @@ type stage struct {
 	command proc.Command
 	model   string
 	log     string
+	echo    io.Writer
 }
 
 // prepare fills the attempt's folder.
@@ -182,7 +186,10 @@ func prepare(ctx context.Context, r Request) (*stage, error) {
 	if err := writeJSON(in("params.json"), params); err != nil {
 		return nil, err
 	}
-	s := &stage{model: in("model"), log: in("log.txt"), request: r}
+	s := &stage{model: in("model"), log: in("log.txt"), request: r, echo: io.Discard}
+	if r.Echo != nil {
+		s.echo = r.Echo
+	}
 	train, err := s.trainer(ctx, r, dir)
 	if err != nil {
 		return nil, err
@@ -241,7 +248,8 @@ func (s *stage) run(ctx context.Context, progress func(float64, string)) (exit p
 	log, last := proc.NewLog(file, logHead, logTail), proc.NewTail(lastWords)
 	heard := &listener{tell: progress}
 	c := s.command
-	c.Stdout, c.Stderr = log, io.MultiWriter(log, last)
+	printed := io.MultiWriter(log, s.echo)
+	c.Stdout, c.Stderr = printed, io.MultiWriter(printed, last)
 	c.Extra = []io.Writer{heard}
 	if exit, err = proc.Run(ctx, c); err != nil {
 		return exit, nil, err
@@ -256,7 +264,7 @@ func (s *stage) run(ctx context.Context, progress func(float64, string)) (exit p
 // preface begins the log with what is to be read before the trainer's own words.
 func (s *stage) preface(log io.Writer) error {
 	if s.command.Memory > 0 && !proc.CanLimitMemory {
-		if _, err := fmt.Fprintln(log, "[limits.memory is not watched on this system]"); err != nil {
+		if _, err := fmt.Fprintln(io.MultiWriter(log, s.echo), "[limits.memory is not watched on this system]"); err != nil {
 			return err
 		}
 	}

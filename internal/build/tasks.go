@@ -179,15 +179,17 @@ func (t *Tasks) trial(ctx context.Context, run bakeoff.Run, p *bakeoff.Pipeline,
 	if err := os.Mkdir(work, 0o700); err != nil {
 		return bakeoff.Trial{}, fmt.Errorf("make a folder for the trainer: %w", err)
 	}
-	tell := t.teller(ctx, run.ID, c.Name)
-	if err := tell(bakeoff.EventStarted, 0, ""); err != nil {
+	tell := t.teller(bakeoff.Event{Run: run.ID, Candidate: c.Name, Attempt: a.Number})
+	if err := tell(ctx, bakeoff.EventStarted, 0, ""); err != nil {
 		return bakeoff.Trial{}, err
 	}
+	echo := startEcho(ctx, func(ctx context.Context, text string) error { return tell(ctx, bakeoff.EventLog, 0, text) })
+	defer echo.close()
 	out, err := Build(ctx, Request{
 		Run: run.ID, Candidate: c, Attempt: a.Number, Snapshot: *run.Snapshot, TrainParquet: train, PipelineDir: p.Dir,
-		Seed: run.Snapshot.Split.Seed, Threads: t.Threads, Dir: work, Self: t.Self, Mark: t.Mark, EarlierLog: earlier,
+		Seed: run.Snapshot.Split.Seed, Threads: t.Threads, Dir: work, Self: t.Self, Mark: t.Mark, EarlierLog: earlier, Echo: echo,
 	}, func(fraction float64, message string) {
-		_ = tell(bakeoff.EventProgress, fraction, message) // the build is worth more than its progress bar
+		_ = tell(ctx, bakeoff.EventProgress, fraction, message) // the build is worth more than its progress bar
 	})
 	if err != nil {
 		return bakeoff.Trial{}, err
@@ -221,10 +223,11 @@ func (t *Tasks) keep(ctx context.Context, out Outcome, archive string) error {
 	return err
 }
 
-func (t *Tasks) teller(ctx context.Context, run, candidate string) func(bakeoff.EventKind, float64, string) error {
-	return func(kind bakeoff.EventKind, progress float64, message string) error {
-		return t.Store.PublishEvent(ctx, bakeoff.Event{
-			Time: time.Now().UTC(), Run: run, Kind: kind, Candidate: candidate, Progress: progress, Message: message,
-		})
+// teller returns what publishes events of an attempt, whose names about holds.
+func (t *Tasks) teller(about bakeoff.Event) func(ctx context.Context, kind bakeoff.EventKind, progress float64, message string) error {
+	return func(ctx context.Context, kind bakeoff.EventKind, progress float64, message string) error {
+		e := about
+		e.Time, e.Kind, e.Progress, e.Message = time.Now().UTC(), kind, progress, message
+		return t.Store.PublishEvent(ctx, e)
 	}
 }
