@@ -250,10 +250,14 @@ func TestARestoredStoreIsTheStore(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	sealed := must(s.JoinKey(t.Context()))(t)
 	want, _ := backUp(t, s)
 	restored, _ := storetest.Open(t)
 	if _, err := restored.Restore(t.Context(), bytes.NewReader(want)); err != nil {
 		t.Fatal(err)
+	}
+	if key := must(restored.JoinKey(t.Context()))(t); !bytes.Equal(key, sealed) {
+		t.Error("the key of leases is another")
 	}
 	got, _ := backUp(t, restored)
 	w, g := entries(t, want), entries(t, got)

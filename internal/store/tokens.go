@@ -99,18 +99,18 @@ const sealKey = "join.seal"
 // JoinKey returns the secret of 256 bits with which the nodes of this store seal what they hand to
 // joined workers. It is made when it is first asked for.
 func (s *Store) JoinKey(ctx context.Context) ([]byte, error) {
-	entry, err := s.tokens.Get(ctx, sealKey)
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		_, err = s.tokens.Create(ctx, sealKey, []byte(randomText()))
-		if err != nil && !conflict(err) {
-			return nil, fmt.Errorf("make the key of leases: %w", unavailable(err))
+	var key string
+	_, err := s.get(ctx, s.tokens, sealKey, &key)
+	if bakeoff.CodeOf(err) == bakeoff.CodeNotFound {
+		if _, err = s.put(ctx, s.tokens, sealKey, randomText(), 0); err != nil && bakeoff.CodeOf(err) != bakeoff.CodeConflict {
+			return nil, fmt.Errorf("make the key of leases: %w", err)
 		}
-		entry, err = s.tokens.Get(ctx, sealKey)
+		_, err = s.get(ctx, s.tokens, sealKey, &key)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the key of leases: %w", unavailable(err))
+		return nil, fmt.Errorf("read the key of leases: %w", err)
 	}
-	return entry.Value(), nil
+	return []byte(key), nil
 }
 
 // Keyring knows the tokens of a store by their secrets, from memory: it follows every change.
