@@ -55,10 +55,14 @@ func failPlain(w http.ResponseWriter, f failure) {
 	}{f.err.Error(), bakeoff.CodeOf(f.err), bakeoff.HintOf(f.err)})
 }
 
-// wantJSON refuses a body that says that it is something else. One that says nothing is taken as JSON.
+// formType is what curl -d says of every body that it is not told about.
+const formType = "application/x-www-form-urlencoded"
+
+// wantJSON refuses a body that says that it is something else. One that says nothing, or what curl
+// says unasked, is taken as JSON: pages of other sites, which could send forms, never come this far.
 func wantJSON(r *http.Request) error {
 	said := r.Header["Content-Type"]
-	if len(said) == 0 || said[0] == jsonType[0] {
+	if len(said) == 0 || said[0] == jsonType[0] || said[0] == formType {
 		return nil
 	}
 	kind, parameters, err := mime.ParseMediaType(said[0])
