@@ -334,13 +334,23 @@ func (g *Gateway) event(ctx context.Context, r request) (any, []byte, error) {
 		return nil, nil, err
 	}
 	e := ask.Event
-	about := []bakeoff.EventKind{bakeoff.EventStarted, bakeoff.EventProgress, bakeoff.EventRetry, bakeoff.EventFailed, bakeoff.EventBuilt}
-	if !slices.Contains(about, e.Kind) || len(e.Message) > maxReason || math.IsNaN(e.Progress) {
+	if !tellable(e) {
 		return nil, nil, bakeoff.Errorf(bakeoff.CodeForbidden, "a worker does not tell of %.32q", e.Kind)
 	}
-	e.Run, e.Candidate, e.Time = k.task.Run, k.task.Candidate, time.Now().UTC()
+	e.Run, e.Candidate, e.Attempt, e.Time = k.task.Run, k.task.Candidate, k.attempt.Number, time.Now().UTC()
 	if err := g.config.Store.PublishEvent(ctx, e); err != nil {
 		return nil, nil, fmt.Errorf("tell of %s: %w", e.Kind, err)
 	}
 	return nil, nil, nil
+}
+
+// tellable reports whether a worker tells of such things, and in so many words.
+func tellable(e bakeoff.Event) bool {
+	switch e.Kind {
+	case bakeoff.EventLog:
+		return len(e.Message) <= bakeoff.MaxLogText
+	case bakeoff.EventStarted, bakeoff.EventProgress, bakeoff.EventRetry, bakeoff.EventFailed, bakeoff.EventBuilt:
+		return len(e.Message) <= maxReason && !math.IsNaN(e.Progress)
+	}
+	return false
 }

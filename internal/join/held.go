@@ -230,7 +230,8 @@ func (c *Client) PostponeAttempt(ctx context.Context, a bakeoff.Attempt, token u
 }
 
 // PublishEvent tells what happens to a trial that this worker builds. Progress is told once, if the
-// node listens: the next one follows soon.
+// node listens: the next one follows soon. What a build prints is told once, too, and its error says
+// that the node did not listen: no build waits for that.
 func (c *Client) PublishEvent(ctx context.Context, e bakeoff.Event) error {
 	leases := c.of(e.Run)
 	i := slices.IndexFunc(leases, func(l *Lease) bool { return l.task.Candidate == e.Candidate })
@@ -238,10 +239,10 @@ func (c *Client) PublishEvent(ctx context.Context, e bakeoff.Event) error {
 		return nil
 	}
 	ask := eventAsk{hold: leases[i].hold(), Event: e}
-	if e.Kind != bakeoff.EventProgress {
+	if e.Kind != bakeoff.EventProgress && e.Kind != bakeoff.EventLog {
 		return leases[i].call(ctx, callEvent, ask, nil)
 	}
-	if !c.nc.IsConnected() {
+	if e.Kind == bakeoff.EventProgress && !c.nc.IsConnected() {
 		return nil
 	}
 	message, err := pack(ask, nil)

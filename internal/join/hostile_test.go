@@ -96,6 +96,7 @@ func TestALyingWorkerIsRefused(t *testing.T) {
 		"extending another's lease":        {"extend", `{` + foreign + `}`, "forbidden"},
 		"a failure that was none":          {"postpone", `{` + hold + `,"failures":9}`, "invalid"},
 		"a verdict":                        {"event", `{` + hold + `,"event":{"run":"churn-a","kind":"verdict","message":"promoted"}}`, "forbidden"},
+		"a flood of text":                  {"event", `{` + hold + `,"event":{"kind":"log","message":"` + strings.Repeat("x", bakeoff.MaxLogText+1) + `"}}`, "forbidden"},
 		"an upload that is too large":      {"put", fmt.Sprintf(`{%s,"digest":"%s","size":%d}`, hold, absent, 1<<20+1), "invalid"},
 		"an upload of less than nothing":   {"put", fmt.Sprintf(`{%s,"digest":"%s","size":-1}`, hold, absent), "invalid"},
 		"more bytes than announced":        {"put", fmt.Sprintf(`{%s,"digest":"%s","size":10}`, hold, absent) + "\n" + content, "invalid"},

@@ -65,6 +65,35 @@ func TestAJoinedWorkerBuilds(t *testing.T) {
 	})
 }
 
+// What a build prints is seen on the node while the build goes on, whatever bytes it is.
+func TestTheNodeHearsWhatABuildPrints(t *testing.T) {
+	t.Parallel()
+	n := open(t, setup{})
+	n.submit(t, "churn-a", "forest")
+	c, dir := n.dial(t, "w"), t.TempDir()
+	text, seen := strings.Repeat("\x01", bakeoff.MaxLogText), make(chan struct{})
+	work(t, c, func(ctx context.Context, a bakeoff.Attempt) (bakeoff.Result, error) {
+		e := bakeoff.Event{Run: a.Task.Run, Candidate: a.Task.Candidate, Kind: bakeoff.EventLog, Message: text, Attempt: 7}
+		if err := c.PublishEvent(ctx, e); err != nil {
+			t.Error(err)
+		}
+		<-seen
+		return trained(ctx, c, dir, a)
+	})
+	enough := errors.New("enough")
+	err := n.store.WatchEvents(t.Context(), "churn-a", 0, nil, func(_ uint64, e bakeoff.Event) error {
+		if e.Kind != bakeoff.EventLog || e.Message != text || e.Attempt != 1 || e.Candidate != "forest" {
+			t.Errorf("event %s of %s, attempt %d, %d bytes", e.Kind, e.Candidate, e.Attempt, len(e.Message))
+		}
+		return enough
+	})
+	close(seen)
+	if !errors.Is(err, enough) {
+		t.Error(err)
+	}
+	n.results(t, "churn-a", 1)
+}
+
 // A worker is told of its own trials and of nothing else in the run.
 func TestARunIsToldWithoutHoldoutAndOtherRecipes(t *testing.T) {
 	t.Parallel()
