@@ -73,7 +73,7 @@ func (f face) describe(ctx context.Context, file bakeoff.PipelineFile) (client.P
 	p := client.Pipeline{Name: file.Name, Path: file.Path, Revision: file.Revision, Applied: file.Applied}
 	if schedule, entry, err := f.scheduleOf(file); err == nil && schedule != nil {
 		p.Schedule = inWords(schedule, entry)
-		if next := schedule.Upcoming(file.Name, time.Now(), 1); len(next) > 0 {
+		if next := f.ticksOf(file.Name, schedule, 1); len(next) > 0 {
 			p.Next = &next[0]
 		}
 	}
@@ -170,12 +170,41 @@ func (f face) Upcoming(ctx context.Context, pipeline string, n int) ([]bakeoff.U
 		if err != nil && pipeline != "" {
 			return nil, err
 		}
-		if s != nil {
-			all = append(all, s.Upcoming(file.Name, time.Now(), n)...)
+		if s == nil {
+			continue
 		}
+		next := f.ticksOf(file.Name, s, n)
+		if err := f.notePause(ctx, file.Name, next); err != nil {
+			return nil, err
+		}
+		all = append(all, next...)
 	}
 	slices.SortStableFunc(all, func(a, b bakeoff.Upcoming) int { return a.Time.Compare(b.Time) })
 	return all[:min(n, len(all))], nil
+}
+
+// ticksOf returns the next ticks of a pipeline: with a node that stays up those that it waits for,
+// none where it was not given the pipeline's file, or no longer has it.
+func (f face) ticksOf(name string, s *cron.Schedule, n int) []bakeoff.Upcoming {
+	if f.at.Load() != nil {
+		return f.scheduler.Upcoming(name, n)
+	}
+	return s.Upcoming(name, time.Now(), n)
+}
+
+// notePause notes of the ticks of a paused pipeline that they will have no run.
+func (f face) notePause(ctx context.Context, name string, ticks []bakeoff.Upcoming) error {
+	pause, err := f.store.Pause(ctx, name)
+	if err != nil || pause == nil {
+		return err
+	}
+	for i, u := range ticks {
+		ticks[i].Note = "paused: no run"
+		if u.Note != "" {
+			ticks[i].Note += "; " + u.Note
+		}
+	}
+	return nil
 }
 
 // Ticks implements api.Pipelines.

@@ -47,7 +47,7 @@ type fileChange struct {
 var candidatesKey = regexp.MustCompile(`(?m)^["']?candidates["']?\s*:`)
 
 // paths lists the files to look at: those named, and of a folder the YAML files that have
-// candidates. What was there once and is gone for a moment stays.
+// candidates, or had when they were applied. With a folder that is gone for a moment, its files stay.
 func (f *files) paths() ([]string, error) {
 	var paths []string
 	for _, name := range f.named {
@@ -63,7 +63,7 @@ func (f *files) paths() ([]string, error) {
 			paths = append(paths, name)
 			continue
 		}
-		inside, err := pipelineFiles(name)
+		inside, err := f.inside(name)
 		if err != nil {
 			return nil, err
 		}
@@ -102,7 +102,10 @@ func noFile(name string, err error) error {
 	return bakeoff.Errorf(bakeoff.CodeInvalid, "look at %s: %w", name, err)
 }
 
-func pipelineFiles(folder string) ([]string, error) {
+// inside lists the pipeline files of a folder. One that has been applied stays one while it exists:
+// an edit that breaks it is a mistake to tell of.
+func (f *files) inside(folder string) ([]string, error) {
+	known := f.below(folder)
 	entries, err := os.ReadDir(folder)
 	if err != nil {
 		return nil, bakeoff.Errorf(bakeoff.CodeInvalid, "look into %s: %w", folder, err)
@@ -113,6 +116,10 @@ func pipelineFiles(folder string) ([]string, error) {
 			continue
 		}
 		path := filepath.Join(folder, e.Name())
+		if absolute, err := filepath.Abs(path); err == nil && slices.Contains(known, absolute) {
+			paths = append(paths, path)
+			continue
+		}
 		text, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // it has just gone

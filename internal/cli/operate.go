@@ -36,7 +36,7 @@ func (s *shell) scheduleCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return s.schedule(ctx, n, ticks)
+				return s.schedule(ctx, n, name, ticks)
 			})
 		},
 	}
@@ -44,7 +44,8 @@ func (s *shell) scheduleCommand() *cobra.Command {
 	return c
 }
 
-func (s *shell) schedule(ctx context.Context, n *session, ticks []bakeoff.Upcoming) error {
+// schedule prints the next ticks of the pipeline that is named, "" for all.
+func (s *shell) schedule(ctx context.Context, n *session, name string, ticks []bakeoff.Upcoming) error {
 	if s.json {
 		return writeJSON(s.stdout, ticks)
 	}
@@ -54,10 +55,13 @@ func (s *shell) schedule(ctx context.Context, n *session, ticks []bakeoff.Upcomi
 	}
 	for _, p := range pipelines {
 		switch {
+		case name != "" && p.Name != name:
 		case p.Paused != nil:
 			fmt.Fprintf(s.stdout, "%s: paused since %s by %s; `%s resume %s` goes on\n", p.Name, p.Paused.Since.Local().Format(time.RFC3339), plain.Line(p.Paused.By), typed(), p.Name)
 		case p.Schedule == "":
 			fmt.Fprintf(s.stdout, "%s: on demand only\n", p.Name)
+		case p.Next == nil:
+			fmt.Fprintf(s.stdout, "%s: %s, but the node does not have its file: no ticks\n", p.Name, p.Schedule)
 		default:
 			fmt.Fprintf(s.stdout, "%s: %s\n", p.Name, p.Schedule)
 		}

@@ -247,6 +247,8 @@ func nextRun(p client.Pipeline) string {
 	switch {
 	case p.Paused != nil:
 		return "paused by " + plain.Line(p.Paused.By)
+	case p.Next == nil && p.Schedule != "":
+		return "none: this node does not have its file"
 	case p.Next == nil:
 		return "on demand"
 	}
