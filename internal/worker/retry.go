@@ -63,8 +63,8 @@ func backoff(r bakeoff.Retry, failures int) time.Duration {
 func (w *Worker) retry(ctx context.Context, a bakeoff.Attempt, r bakeoff.Retry, trial bakeoff.Trial, token uint64, lease Lease) error {
 	a.Failures++
 	a.Log = trial.Log
-	next := fmt.Sprintf("attempt %d of %d", a.Failures+1, r.Attempts)
-	return w.postpone(ctx, a, backoff(r, a.Failures), trial.Reason+"; "+next, token, lease)
+	next := fmt.Sprintf("attempt %d/%d", a.Failures+1, r.Attempts)
+	return w.postpone(ctx, a, nextTry{next, backoff(r, a.Failures), trial.Reason}, token, lease)
 }
 
 // fault gives the task back after a fault of ours, or gives it up.
@@ -72,15 +72,23 @@ func (w *Worker) fault(ctx context.Context, a bakeoff.Attempt, err error, token 
 	if spent(a) >= maxLost {
 		return w.end(ctx, failure(a, bakeoff.FailedInternal, fmt.Sprintf("after %d attempts: %v", a.Number, err)), token, lease)
 	}
-	return w.postpone(ctx, a, faultDelay, fmt.Sprintf("%s: %v; attempt %d", bakeoff.FailedInternal, err, a.Number+1), token, lease)
+	next := fmt.Sprintf("attempt %d", a.Number+1)
+	return w.postpone(ctx, a, nextTry{next, faultDelay, fmt.Sprintf("%s: %v", bakeoff.FailedInternal, err)}, token, lease)
+}
+
+// nextTry says what comes after an attempt that failed, when, and why.
+type nextTry struct {
+	attempt string // in words
+	delay   time.Duration
+	reason  string
 }
 
 // postpone records that the attempt has ended and when the next one begins, says so, and lets go of
 // the task.
-func (w *Worker) postpone(ctx context.Context, a bakeoff.Attempt, delay time.Duration, why string, token uint64, lease Lease) error {
+func (w *Worker) postpone(ctx context.Context, a bakeoff.Attempt, n nextTry, token uint64, lease Lease) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
-	a.Next = time.Now().UTC().Add(delay)
+	a.Next = time.Now().UTC().Add(n.delay)
 	err := w.store.PostponeAttempt(ctx, a, token)
 	if bakeoff.CodeOf(err) == bakeoff.CodeConflict {
 		return nil // a later attempt is at work: the task is that one's
@@ -88,8 +96,8 @@ func (w *Worker) postpone(ctx context.Context, a bakeoff.Attempt, delay time.Dur
 	if err != nil {
 		return err
 	}
-	w.tell(ctx, a, why+" begins at "+a.Next.Format(time.RFC3339))
-	return lease.Release(delay)
+	w.tell(ctx, a, fmt.Sprintf("%s in %s: %s", n.attempt, n.delay.Round(time.Millisecond), n.reason))
+	return lease.Release(n.delay)
 }
 
 // tell says that a task is tried again. A run is worth more than a word about it: if it cannot be
@@ -97,7 +105,7 @@ func (w *Worker) postpone(ctx context.Context, a bakeoff.Attempt, delay time.Dur
 func (w *Worker) tell(ctx context.Context, a bakeoff.Attempt, why string) {
 	w.log.Warn("task is tried again", "run", a.Task.Run, "kind", a.Task.Kind, "candidate", a.Task.Candidate, "attempt", a.Number, "reason", why)
 	err := w.store.PublishEvent(ctx, bakeoff.Event{
-		Time: time.Now().UTC(), Run: a.Task.Run, Kind: bakeoff.EventRetry, Candidate: a.Task.Candidate, Message: why,
+		Time: time.Now().UTC(), Run: a.Task.Run, Kind: bakeoff.EventRetry, Candidate: a.Task.Candidate, Attempt: a.Number, Message: why,
 	})
 	if err != nil {
 		w.log.Warn("event not published", "run", a.Task.Run, "error", err)

@@ -2,7 +2,6 @@ package worker_test
 
 import (
 	"context"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -68,8 +67,8 @@ func TestATrainersOwnFailureIsTriedAgain(t *testing.T) {
 		n++
 	}
 	said := f.retries(2)
-	for i, want := range []string{"exit code: boom; attempt 2 of 3 begins at ", "exit code: boom; attempt 3 of 3 begins at "} {
-		if !strings.HasPrefix(said[i], want) {
+	for i, want := range []string{"attempt 2/3 in 20ms: exit code: boom", "attempt 3/3 in 40ms: exit code: boom"} {
+		if said[i] != want {
 			t.Errorf("it was said %q, want %q", said[i], want)
 		}
 	}
@@ -126,7 +125,7 @@ func TestLostWorkersAndFailuresAreCountedApart(t *testing.T) {
 	if got.Attempt != 5 || got.Trial.State != bakeoff.TrialBuilt {
 		t.Errorf("result %+v", got.Trial)
 	}
-	if said := f.retries(1)[0]; said != "worker lost: dead has not been heard of; attempt 3 begins" {
+	if said := f.retries(1)[0]; said != "attempt 3 now: worker lost: dead has not been heard of" {
 		t.Errorf("it was said %q", said)
 	}
 }

@@ -119,7 +119,7 @@ func (w *Worker) work(ctx context.Context, task bakeoff.Task, lease Lease) error
 		return err
 	}
 	if attempt.Lost != "" {
-		w.tell(ctx, attempt, fmt.Sprintf("%s: %s has not been heard of; attempt %d begins", bakeoff.FailedWorkerLost, attempt.Lost, attempt.Number))
+		w.tell(ctx, attempt, fmt.Sprintf("attempt %d now: %s: %s has not been heard of", attempt.Number, bakeoff.FailedWorkerLost, attempt.Lost))
 	}
 	result, err := w.attempt(ctx, attempt, lease)
 	switch {
