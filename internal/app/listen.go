@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
-	"github.com/google/renameio/v2"
 
 	"github.com/bakeoffhq/bakeoff"
 )
@@ -141,7 +140,12 @@ func (a Addresses) write(folder string) error {
 	if err != nil {
 		return fmt.Errorf("say where the node is: %w", err)
 	}
-	if err := renameio.WriteFile(filepath.Join(folder, addressFile), b, 0o600); err != nil {
+	path := filepath.Join(folder, addressFile)
+	beside := path + ".new" // one that a killed process has left is overwritten
+	if err := os.WriteFile(beside, b, 0o600); err != nil {
+		return fmt.Errorf("say where the node is: %w", err)
+	}
+	if err := os.Rename(beside, path); err != nil {
 		return fmt.Errorf("say where the node is: %w", err)
 	}
 	return nil
