@@ -2,7 +2,6 @@
 package e2e_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -21,9 +20,6 @@ import (
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/build"
 	"github.com/bakeoffhq/bakeoff/internal/cli"
-	"github.com/bakeoffhq/bakeoff/internal/natsd"
-	"github.com/bakeoffhq/bakeoff/internal/store"
-	"github.com/bakeoffhq/bakeoff/internal/store/storetest"
 )
 
 // asProgram makes this test binary run as the program itself.
@@ -135,11 +131,11 @@ candidates:
 	}
 }
 
-// TestKilledAtAnyMomentEveryRunEndsOnce kills the program 50 times while it runs a pipeline, and
+// TestKilledAtAnyMomentEveryRunEndsOnce kills the program 30 times while it runs a pipeline, and
 // then finds every run that it ever began ended, with one verdict, one version a promotion, one
 // message but for marked repeats, and nothing left behind.
 func TestKilledAtAnyMomentEveryRunEndsOnce(t *testing.T) {
-	const kills = 50
+	const kills = 30
 	dir := t.TempDir()
 	slack := newReceiver(t)
 	writePipeline(t, dir, slack.URL)
@@ -166,7 +162,7 @@ func TestKilledAtAnyMomentEveryRunEndsOnce(t *testing.T) {
 	if out, err := program(t, dir, "history").CombinedOutput(); err != nil {
 		t.Fatalf("the start after the last kill: %v\n%s", err, out)
 	}
-	slack.check(t, checkStore(t, filepath.Join(dir, ".bakeoff")))
+	slack.check(t, checkStore(t, filepath.Join(dir, ".bakeoff"), "crash").runs)
 }
 
 // runAndKill starts a run and kills it with SIGKILL after a while. It reports whether the run was
@@ -193,87 +189,5 @@ func runAndKill(t *testing.T, dir string, after time.Duration) (finished bool) {
 	default:
 		t.Fatalf("a start after a kill: %v\n%s", err, out.String())
 		return false
-	}
-}
-
-// checkStore opens the store and holds it against what must be true of it. It returns its runs.
-func checkStore(t *testing.T, dir string) []bakeoff.Run {
-	t.Helper()
-	ctx := t.Context()
-	srv, err := natsd.Start(ctx, dir, storetest.Log(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := srv.Stop(); err != nil {
-			t.Error(err)
-		}
-	}()
-	s, err := store.Open(ctx, srv.Conn())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if open, err := s.OpenRuns(ctx); err != nil || len(open) != 0 {
-		t.Errorf("%d runs are still open, %v", len(open), err)
-	}
-	runs, err := s.Runs(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	verdicts, err := s.Verdicts(ctx, "crash")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(verdicts) != len(runs) || len(runs) < 2 {
-		t.Errorf("%d runs have %d verdicts", len(runs), len(verdicts))
-	}
-	promoted := []int{}
-	for _, r := range runs {
-		v, err := s.Verdict(ctx, r.Pipeline, r.ID)
-		if err != nil || v.Verdict != r.Verdict || v.Reason != r.Reason {
-			t.Errorf("run %s ended as %s (%s), its verdict is %s (%s), %v", r.ID, r.Verdict, r.Reason, v.Verdict, v.Reason, err)
-		}
-		if v.Verdict == bakeoff.Promoted {
-			promoted = append(promoted, v.Champion.Version)
-		}
-	}
-	checkModel(t, ctx, s, promoted)
-	if owed, err := s.Outbox(ctx); err != nil || len(owed) != 0 {
-		t.Errorf("%d messages are still owed, %v", len(owed), err)
-	}
-	if _, err := os.Stat(filepath.Join(dir, "scratch")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("unfinished work was left behind: %v", err)
-	}
-	return runs
-}
-
-// checkModel holds the versions against the promotions: each has made one, numbered from 1.
-func checkModel(t *testing.T, ctx context.Context, s *store.Store, promoted []int) {
-	t.Helper()
-	versions, err := s.Versions(ctx, "crash")
-	if err != nil {
-		t.Fatal(err)
-	}
-	slices.Sort(promoted)
-	for i, n := range promoted {
-		if n != i+1 {
-			t.Errorf("the promotions made versions %v", promoted)
-			break
-		}
-	}
-	if len(versions) != len(promoted) {
-		t.Errorf("%d promotions made %d versions", len(promoted), len(versions))
-	}
-	model, _, err := s.Model(ctx, "crash")
-	if err != nil || model.Champion() != len(versions) || model.Latest != len(versions) {
-		t.Errorf("champion v%d, latest v%d of %d versions, %v", model.Champion(), model.Latest, len(versions), err)
-	}
-	for _, v := range versions {
-		if _, err := s.GetBytes(ctx, v.Artifact); err != nil {
-			t.Errorf("v%d: %v", v.Version, err)
-		}
-		if _, err := s.GetBytes(ctx, v.Golden); err != nil {
-			t.Errorf("v%d: %v", v.Version, err)
-		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,10 +22,15 @@ type node struct {
 	t    testing.TB
 	cmd  *exec.Cmd
 	url  string
+	at   addresses
 	log  *buffer
+	says chan string   // the first line that it prints
 	done chan struct{} // closed when the process has ended
 	err  error         // of its end; read after done
 }
+
+// addresses is what a process says of itself when it is ready.
+type addresses struct{ URL, NATS string }
 
 // buffer is a writer that may be read meanwhile.
 type buffer struct {
@@ -65,10 +71,18 @@ func newNode(t testing.TB, dir string, args ...string) *node {
 	return launch(t, program(t, dir, args...))
 }
 
-// launch starts a command that prints where it is found.
+// launch starts a command that prints where it is found, and waits until it has or has ended.
 func launch(t testing.TB, c *exec.Cmd) *node {
 	t.Helper()
-	n := &node{t: t, cmd: c, log: &buffer{}, done: make(chan struct{})}
+	n := begin(t, c)
+	n.await()
+	return n
+}
+
+// begin starts a command that prints where it is found.
+func begin(t testing.TB, c *exec.Cmd) *node {
+	t.Helper()
+	n := &node{t: t, cmd: c, log: &buffer{}, says: make(chan string, 1), done: make(chan struct{})}
 	c.Stderr = n.log
 	out, err := c.StdoutPipe()
 	if err != nil {
@@ -77,29 +91,31 @@ func launch(t testing.TB, c *exec.Cmd) *node {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	first := make(chan string, 1)
 	go func() {
 		defer close(n.done)
 		r := bufio.NewReader(out)
 		line, _ := r.ReadString('\n') // "" from a process that has nothing to say
-		first <- line
+		n.says <- line
 		_, _ = io.Copy(n.log, r) // ends with the process
 		n.err = c.Wait()
 	}()
 	t.Cleanup(n.stop)
-	var says struct {
-		URL string `json:"url"`
-	}
+	return n
+}
+
+// await waits until the process has said where it is, or has ended.
+func (n *node) await() {
+	n.t.Helper()
 	select {
-	case line := <-first:
-		if json.Unmarshal([]byte(line), &says) == nil {
-			n.url = says.URL
+	case line := <-n.says:
+		if json.Unmarshal([]byte(line), &n.at) != nil {
+			n.at = addresses{}
 		}
+		n.url = n.at.URL
 	case <-time.After(60 * time.Second):
 		n.kill()
-		t.Fatalf("the node said nothing for a minute\n%s", n.log)
+		n.t.Fatalf("the node said nothing for a minute\n%s", n.log)
 	}
-	return n
 }
 
 // ready reports whether the node has said where it is.
@@ -119,6 +135,13 @@ func (n *node) stop() {
 	case <-time.After(60 * time.Second):
 		n.kill()
 		n.t.Errorf("the node did not end within a minute of SIGTERM\n%s", n.log)
+	}
+	var exit *exec.ExitError
+	if errors.As(n.err, &exit) && exit.Exited() { // not by a kill
+		n.t.Errorf("the node ended with %v\n%s", n.err, n.log)
+	}
+	if strings.Contains(n.log.String(), "DATA RACE") {
+		n.t.Errorf("the node has a data race\n%s", n.log)
 	}
 }
 
