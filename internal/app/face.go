@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/bakeoffhq/bakeoff"
@@ -122,14 +123,28 @@ func (f face) scheduleOf(file bakeoff.PipelineFile) (*cron.Schedule, *bakeoff.Sc
 
 // inWords is a schedule as a person reads it, with its zone.
 func inWords(s *cron.Schedule, entry *bakeoff.Schedule) string {
-	text := fmt.Sprintf("%s (%s)", s, s.Location())
-	if entry.Cron != "" {
-		text = fmt.Sprintf("%s (%s)", entry.Cron, s.Location())
+	text := entry.Cron
+	if f := entry.Fields; f != nil {
+		text = fieldsInWords(*f)
 	}
+	text += " (" + s.ZoneName() + ")"
 	if more := s.Describe(); more != "" {
 		text += ", " + more
 	}
 	return text
+}
+
+// fieldsInWords names the fields that are given.
+func fieldsInWords(f bakeoff.CronFields) string {
+	var parts []string
+	for _, one := range []struct{ name, value string }{
+		{"minute", f.Minute}, {"hour", f.Hour}, {"day_of_week", f.DayOfWeek}, {"day_of_month", f.DayOfMonth}, {"month_of_year", f.MonthOfYear},
+	} {
+		if one.value != "" {
+			parts = append(parts, one.name+" "+one.value)
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // Apply implements api.Pipelines.

@@ -126,7 +126,7 @@ func (s *Schedule) Upcoming(pipeline string, after time.Time, n int) []bakeoff.U
 	at, wall := s.next(after)
 	for range n {
 		following, itsWall := s.next(at)
-		ups = append(ups, bakeoff.Upcoming{Pipeline: pipeline, Time: at, Zone: s.loc.String(), Note: note(at, wall, following)})
+		ups = append(ups, bakeoff.Upcoming{Pipeline: pipeline, Time: at, Zone: s.ZoneName(), Note: note(at, wall, following)})
 		at, wall = following, itsWall
 	}
 	return ups

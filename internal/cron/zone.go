@@ -1,6 +1,7 @@
 package cron
 
 import (
+	"os"
 	"strings"
 	"time"
 
@@ -100,4 +101,22 @@ func shownTwice(t time.Time) bool {
 		return false
 	}
 	return !onClock(end.In(t.Location())).After(onClock(t))
+}
+
+// ZoneName returns the name of the schedule's zone. That of the machine is found where Unix systems
+// keep it; where they do not say, it is the zone's abbreviation of today.
+func (s *Schedule) ZoneName() string {
+	if s.loc != time.Local {
+		return s.loc.String()
+	}
+	if name := strings.TrimPrefix(os.Getenv("TZ"), ":"); name != "" && !strings.HasPrefix(name, "/") {
+		return name
+	}
+	if link, err := os.Readlink("/etc/localtime"); err == nil {
+		if _, name, ok := strings.Cut(link, "zoneinfo/"); ok {
+			return name
+		}
+	}
+	name, _ := time.Now().Zone()
+	return name
 }
