@@ -237,9 +237,10 @@ func TestAQuietRunOwesNoMessageAndTheReportSaysWhereItComesFrom(t *testing.T) {
 	f := open(t)
 	run := f.decided(t, "churn-a", 0)
 	run.Quiet, run.Late, run.RetryOf = true, true, "churn-0"
+	run.Deadline = run.Created.Add(time.Hour)
 	run.Tick = time.Date(2026, 11, 23, 20, 0, 0, 0, time.UTC)
 	report := f.commit(t, run)
-	if !report.Late || report.RetryOf != "churn-0" || !report.Tick.Equal(run.Tick) {
+	if !report.Late || !report.Deadline.Equal(run.Deadline) || report.RetryOf != "churn-0" || !report.Tick.Equal(run.Tick) {
 		t.Errorf("report %+v", report)
 	}
 	if owed, err := f.store.Outbox(t.Context()); err != nil || len(owed) != 0 {
@@ -282,8 +283,11 @@ func TestEveryMoveOfTheChampionIsOwedToTheHooks(t *testing.T) {
 		Revision          bakeoff.Digest
 	}
 	want := []move{
-		{1, 0, "churn-a", "churn-a", "of a"}, {2, 1, "churn-b", "churn-b", "of b"},
-		{1, 2, "", "kim", current}, {2, 1, "", "kim", current}, {3, 2, "", "kim", current},
+		{1, 0, "churn-a", "churn-a", "of a"},
+		{2, 1, "churn-b", "churn-b", "of b"},
+		{1, 2, "", "kim", current},
+		{2, 1, "", "kim", current},
+		{3, 2, "", "kim", current},
 	}
 	owed, err := f.store.Deployments(ctx)
 	if err != nil {

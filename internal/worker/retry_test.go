@@ -182,6 +182,7 @@ type deaf struct{}
 type fakeStore struct{ run bakeoff.Run }
 
 func (f fakeStore) Run(context.Context, string) (bakeoff.Run, uint64, error) { return f.run, 1, nil }
+
 func (fakeStore) BeginAttempt(_ context.Context, t bakeoff.Task, worker string, now time.Time) (bakeoff.Attempt, uint64, error) {
 	return bakeoff.Attempt{Task: t, Number: 1, Worker: worker, Started: now}, 1, nil
 }
