@@ -132,7 +132,7 @@ func (f face) forgotten(ctx context.Context, id string) (client.RunReport, error
 // unfinished is an open run in the form of a report.
 func unfinished(r bakeoff.Run) client.RunReport {
 	report := client.RunReport{Phase: r.Phase, Report: bakeoff.Report{
-		Run: r.ID, Pipeline: r.Pipeline, Trigger: r.Trigger, Created: r.Created, Tick: r.Tick, Late: r.Late, RetryOf: r.RetryOf,
+		Run: r.ID, Pipeline: r.Pipeline, Trigger: r.Trigger, Created: r.Created, Tick: r.Tick, Deadline: r.Deadline, Late: r.Late, RetryOf: r.RetryOf,
 		Revision: r.Revision, Seconds: time.Since(r.Created).Seconds(), Leaderboard: []bakeoff.LeaderboardRow{},
 	}}
 	if r.Snapshot != nil {
@@ -335,15 +335,24 @@ const logPiece = 256 << 10
 func (f face) followLogs(ctx context.Context, run bakeoff.Run, q client.LogQuery, each func(client.LogEntry) error) error {
 	left := 0
 	for _, t := range run.Trials {
-		if q.Candidate == "" || t.Candidate == q.Candidate {
+		switch {
+		case q.Candidate != "" && t.Candidate != q.Candidate:
+		case takenOver(run, t):
+			if err := f.log(ctx, t, each); err != nil {
+				return err
+			}
+		default:
 			left++
 		}
+	}
+	if left == 0 {
+		return nil
 	}
 	err := f.Events(ctx, run.ID, 0, func(e client.Event) error {
 		if q.Candidate != "" && e.Candidate != q.Candidate {
 			return nil
 		}
-		entry := client.LogEntry{Candidate: e.Candidate}
+		entry := client.LogEntry{Candidate: e.Candidate, Attempt: e.Attempt}
 		switch e.Kind {
 		case bakeoff.EventLog:
 			entry.Text = e.Message
@@ -370,4 +379,9 @@ func (f face) followLogs(ctx context.Context, run bakeoff.Run, q client.LogQuery
 		return nil
 	}
 	return err
+}
+
+// takenOver reports whether a trial was built by the run that this one retries: no event tells of it.
+func takenOver(run bakeoff.Run, t bakeoff.Trial) bool {
+	return run.RetryOf != "" && t.State == bakeoff.TrialBuilt && t.Started.Before(run.Created)
 }

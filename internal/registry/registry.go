@@ -205,7 +205,7 @@ func (r *Registry) report(ctx context.Context, run bakeoff.Run, d bakeoff.Decisi
 	ended := now()
 	report := bakeoff.Report{
 		Run: run.ID, Pipeline: run.Pipeline, Trigger: run.Trigger, Verdict: d.Verdict, Reason: d.Reason, Metric: d.Metric,
-		Tick: run.Tick, Late: run.Late, RetryOf: run.RetryOf,
+		Tick: run.Tick, Deadline: run.Deadline, Late: run.Late, RetryOf: run.RetryOf,
 		Created: run.Created, Ended: ended, Seconds: ended.Sub(run.Created).Seconds(), Revision: run.Revision, Leaderboard: d.Leaderboard, Confidence: d.Confidence,
 	}
 	if report.Leaderboard == nil {
