@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -70,7 +71,7 @@ func (f face) Rollback(ctx context.Context, model string, r client.Rollback, a a
 }
 
 // Artifact implements api.Models.
-func (f face) Artifact(ctx context.Context, model string, version int, w io.Writer) error {
+func (f face) Artifact(ctx context.Context, model string, version int, w io.Writer) (err error) {
 	if _, err := f.known(ctx, model); err != nil {
 		return err
 	}
@@ -82,7 +83,7 @@ func (f face) Artifact(ctx context.Context, model string, version int, w io.Writ
 	if err != nil {
 		return err
 	}
-	defer remove()
+	defer func() { err = errors.Join(err, remove()) }()
 	if err := f.store.GetFile(ctx, v.Artifact, path); err != nil { // whole and checked before its first byte leaves
 		return fmt.Errorf("read the artifact of %s v%d: %w", model, version, err)
 	}

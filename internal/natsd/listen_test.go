@@ -46,7 +46,7 @@ func TestAPortInUseIsNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close()
+	defer func() { _ = taken.Close() }()
 	dir := t.TempDir()
 	_, err = natsd.StartListening(t.Context(), dir, natsd.Listen{Addr: taken.Addr().String(), Admit: nobody}, slog.Default())
 	if bakeoff.CodeOf(err) != bakeoff.CodeBusy || !strings.Contains(err.Error(), taken.Addr().String()) {
