@@ -9,6 +9,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -197,6 +198,10 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 	}
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err // the rest of it is the method and the URL
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return bakeoff.Errorf(bakeoff.CodeUnavailable, "the node at %s is not trusted: %w", c.shown, err).
+			WithHint("the variable SSL_CERT_FILE may name a PEM file of the authority that signed its certificate")
 	}
 	return bakeoff.Errorf(bakeoff.CodeUnavailable, "the node at %s does not answer: %w", c.shown, err).
 		WithHint("see whether `bakeoff up` still runs there")

@@ -112,7 +112,7 @@ func (g *Guard) refuse(r *http.Request) *bakeoff.Error {
 			WithHint("see that the token is right, and wait a minute")
 	}
 	return bakeoff.Errorf(bakeoff.CodeUnauthorized, "this node does not know the token").
-		WithHint("it may have been deleted: `bakeoff token` on the node's machine lists them")
+		WithHint("it may have been deleted: `bakeoff token list` on the node's machine lists them")
 }
 
 // presented returns the token that a request carries. Authorization of another scheme is meant for
@@ -229,5 +229,5 @@ func CheckListen(e Exposure) error {
 		message += ", and " + missing[1].Error()
 	}
 	return bakeoff.Errorf(bakeoff.CodeInvalid, "other machines can reach %s: %s", e.Address, message).
-		WithHint("listen on 127.0.0.1, or give a certificate and make a token with `bakeoff token create`; --insecure is for a TLS proxy in front")
+		WithHint("listen on 127.0.0.1, or give a certificate and make a token with `bakeoff token create`; --i-terminate-tls-elsewhere is for a TLS proxy in front")
 }

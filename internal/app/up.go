@@ -62,11 +62,21 @@ func Up(ctx context.Context, c Config, s Service, ready func(context.Context, Ru
 	c.NATS.Addr, c.NATS.TLS, c.NATS.Insecure = s.NATS, s.TLS, s.Insecure
 	n, err := Open(ctx, c)
 	if err != nil {
-		return err
+		return upAlready(ctx, c, err)
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
 	u := &up{Node: n, service: s, files: f}
 	return u.run(ctx, first, ready)
+}
+
+// upAlready says of a store that is in use where the node is that uses it.
+func upAlready(ctx context.Context, c Config, err error) error {
+	a, found := FindNode(ctx, c.Store)
+	if bakeoff.CodeOf(err) != bakeoff.CodeBusy || !found {
+		return err
+	}
+	return bakeoff.Errorf(bakeoff.CodeBusy, "%w", err).
+		WithHint("a node is up on it at %s, and every other command talks to that; end it with `kill %d` first, or choose another folder with --store", a.URL, a.PID)
 }
 
 // up is a node that stays up.

@@ -88,19 +88,28 @@ func (s *shell) whyCommand() *cobra.Command {
 
 func (s *shell) historyCommand() *cobra.Command {
 	var limit int
+	var ticks bool
 	c := &cobra.Command{
 		Use: "history [NAME]", Short: "List a pipeline's runs and the ticks without one, the newest first", Args: cobra.MaximumNArgs(1),
+		Long: `History lists the runs of a pipeline, those that are under way and those that
+have ended, the ticks of its schedule that had none with the reason why, and
+what could not be delivered. With --json it is the runs that have ended; with
+--ticks as well, the ticks, each with its run or its reason.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			return s.look(c.Context(), func(ctx context.Context, n *session) error {
 				name, err := n.pipeline(ctx, args)
 				if err != nil {
 					return err
 				}
+				if ticks {
+					return s.ticks(ctx, n, name, limit)
+				}
 				return s.history(ctx, n, name, limit)
 			})
 		},
 	}
 	c.Flags().IntVarP(&limit, "limit", "n", 100, "how many at most")
+	c.Flags().BoolVar(&ticks, "ticks", false, "list the ticks instead: the run of each, or why it had none")
 	return c
 }
 
@@ -114,6 +123,9 @@ func (s *shell) history(ctx context.Context, n *session, name string, limit int)
 	}
 	ticks, err := n.Ticks(ctx, name, limit)
 	if err != nil {
+		return err
+	}
+	if err := s.underWay(ctx, n, name); err != nil {
 		return err
 	}
 	plainReports := make([]bakeoff.Report, len(reports))
@@ -132,11 +144,47 @@ func (s *shell) history(ctx context.Context, n *session, name string, limit int)
 	return nil
 }
 
-// tickInWords says what became of ticks without a run.
+// underWay says which runs of a pipeline have not ended.
+func (s *shell) underWay(ctx context.Context, n *session, name string) error {
+	open, err := n.Runs(ctx, client.RunQuery{Open: true})
+	if err != nil {
+		return err
+	}
+	for _, r := range open {
+		if r.Pipeline != name {
+			continue
+		}
+		fmt.Fprintf(s.stdout, "under way: run %s, in phase %s, since %s\n", r.Run, r.Phase, r.Created.Local().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// ticks lists what became of a pipeline's ticks.
+func (s *shell) ticks(ctx context.Context, n *session, name string, limit int) error {
+	ticks, err := n.Ticks(ctx, name, limit)
+	if err != nil {
+		return err
+	}
+	if s.json {
+		return writeJSON(s.stdout, ticks)
+	}
+	for _, t := range ticks {
+		fmt.Fprintln(s.stdout, tickInWords(t))
+	}
+	if len(ticks) == 0 {
+		fmt.Fprintf(s.stdout, "no tick of %s has come yet\n", name)
+	}
+	return nil
+}
+
+// tickInWords says what became of a tick, or of several in a row that had no run.
 func tickInWords(t bakeoff.Tick) string {
 	when := t.Time.Local().Format(time.RFC3339)
 	if t.Count > 1 {
 		when = fmt.Sprintf("%s to %s: %s", when, t.Last.Local().Format(time.RFC3339), counted(t.Count, "tick"))
+	}
+	if t.State == bakeoff.TickRun {
+		return fmt.Sprintf("%s run %s", when, t.Run)
 	}
 	return fmt.Sprintf("%s %s: %s", when, t.State, plain.Line(t.Reason))
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,7 +90,7 @@ func (s *shell) workersCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			return s.withStore(c.Context(), func(ctx context.Context, n *session) error {
 				if drain != "" {
-					return n.Drain(ctx, drain)
+					return s.drain(ctx, n, drain)
 				}
 				workers, err := n.Workers(ctx)
 				if err != nil {
@@ -108,6 +109,22 @@ func (s *shell) workersCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&drain, "drain", "", "have this worker end its work and take no more")
 	return c
+}
+
+func (s *shell) drain(ctx context.Context, n *session, worker string) error {
+	if err := n.Drain(ctx, worker); err != nil {
+		return err
+	}
+	return s.done("worker", worker, "ends its work and takes no more")
+}
+
+// done says what was done to something that has no record to show.
+func (s *shell) done(kind, name, what string) error {
+	if s.json {
+		return writeJSON(s.stdout, map[string]string{kind: name, "done": what})
+	}
+	_, err := fmt.Fprintf(s.stdout, "%s %s %s\n", kind, plain.Line(name), what)
+	return err
 }
 
 func writeWorkers(w io.Writer, workers []bakeoff.WorkerInfo, width int, color bool) {
@@ -172,8 +189,12 @@ func (s *shell) liveCommand() *cobra.Command {
 }
 
 func writeLive(w io.Writer, l client.Live) {
-	if l.Version == 0 {
+	switch {
+	case l.Version == 0:
 		fmt.Fprintf(w, "%s has no champion yet\n", l.Model)
+		return
+	case l.Nodes == 0:
+		fmt.Fprintf(w, "%s v%d is the champion, and no node answers with it\n", l.Model, l.Version)
 		return
 	}
 	fmt.Fprintf(w, "%s v%d is live on %d of %d nodes\n", l.Model, l.Version, l.Live, l.Nodes)
@@ -192,8 +213,17 @@ func (s *shell) tokenCommand() *cobra.Command {
 	var name, scope string
 	var queues []string
 	create := &cobra.Command{
-		Use: "create", Short: "Make a token and print its secret, once", Args: cobra.NoArgs,
+		Use: "create --name NAME --scope SCOPE", Short: "Make a token and print its secret, once", Args: cobra.NoArgs,
+		Long: `Create makes a token for callers from elsewhere and prints its secret on stdout,
+this once: the store keeps a digest of it. Scopes: predict asks for predictions,
+and lets ` + "`bakeoff serve`" + ` join; read also sees everything; admin also does
+everything; work lets a worker join. Callers send it as "Authorization: Bearer
+SECRET"; this program takes it from $BAKEOFF_TOKEN, or from the file that
+$BAKEOFF_TOKEN_FILE names.`,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := checkToken(name, bakeoff.Scope(scope)); err != nil {
+				return usage(c, err)
+			}
 			return s.withNode(c.Context(), func(ctx context.Context, n *session) error {
 				t, err := n.CreateToken(ctx, client.TokenRequest{Name: name, Scope: bakeoff.Scope(scope), Queues: queues})
 				if err != nil {
@@ -234,11 +264,27 @@ func (s *shell) tokenCommand() *cobra.Command {
 	remove := &cobra.Command{
 		Use: "delete NAME", Short: "Remove a token: whoever has it is refused from now on", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return s.withStore(c.Context(), func(ctx context.Context, n *session) error { return n.DeleteToken(ctx, args[0]) })
+			return s.withStore(c.Context(), func(ctx context.Context, n *session) error {
+				if err := n.DeleteToken(ctx, args[0]); err != nil {
+					return err
+				}
+				return s.done("token", args[0], "is removed: whoever has it is refused from now on")
+			})
 		},
 	}
 	c.AddCommand(create, list, remove)
 	return c
+}
+
+func checkToken(name string, scope bakeoff.Scope) error {
+	scopes := []bakeoff.Scope{bakeoff.ScopePredict, bakeoff.ScopeRead, bakeoff.ScopeAdmin, bakeoff.ScopeWork}
+	switch {
+	case name == "":
+		return bakeoff.Errorf(bakeoff.CodeInvalid, "say whose token it is: --name")
+	case !slices.Contains(scopes, scope):
+		return bakeoff.Errorf(bakeoff.CodeInvalid, "--scope is predict, read, admin or work, not %q", scope)
+	}
+	return nil
 }
 
 func help(c *cobra.Command, _ []string) error { return c.Help() }
@@ -272,6 +318,9 @@ func (s *shell) notifyCommand() *cobra.Command {
 				if s.json {
 					return writeJSON(s.stdout, undelivered)
 				}
+				if len(undelivered) == 0 {
+					fmt.Fprintln(s.stdout, "no message is owed, and none was refused")
+				}
 				for _, u := range undelivered {
 					fmt.Fprintf(s.stdout, "%s %s: %s\n", u.Created.Local().Format(time.RFC3339), u.Notification, plain.Line(u.Summary))
 					for _, d := range u.Deliveries {
@@ -288,6 +337,9 @@ func (s *shell) notifyCommand() *cobra.Command {
 
 // tested prints what became of test messages; one that did not arrive is an error.
 func (s *shell) tested(name string, deliveries []bakeoff.Delivery) error {
+	if len(deliveries) == 0 {
+		return bakeoff.Errorf(bakeoff.CodeInvalid, "pipeline %s has no receivers", name).WithHint("add some under `notify:` in its file")
+	}
 	var failed error
 	for _, d := range deliveries {
 		if d.State != bakeoff.DeliverySent {
@@ -303,9 +355,6 @@ func (s *shell) tested(name string, deliveries []bakeoff.Delivery) error {
 			fmt.Fprintf(s.stdout, ": %s", plain.Line(d.Detail))
 		}
 		fmt.Fprintln(s.stdout)
-	}
-	if len(deliveries) == 0 {
-		return bakeoff.Errorf(bakeoff.CodeInvalid, "pipeline %s has no receivers", name).WithHint("add some under `notify:` in its file")
 	}
 	return failed
 }
@@ -387,7 +436,11 @@ alias, and what open runs need. A running node does it once a day by itself.`,
 					return writeJSON(s.stdout, removed)
 				}
 				verb := "removed"
-				if removed.DryRun {
+				switch {
+				case removed.Runs == 0 && removed.Objects == 0:
+					_, err = fmt.Fprintln(s.stdout, "nothing to remove")
+					return err
+				case removed.DryRun:
 					verb = "would remove"
 				}
 				_, err = fmt.Fprintf(s.stdout, "%s %s and %s, %s\n", verb, counted(removed.Runs, "run"), counted(removed.Objects, "object"), sizeCell(removed.Bytes))

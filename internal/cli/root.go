@@ -69,6 +69,10 @@ func (s *shell) main(ctx context.Context, args []string) int {
 	case errors.As(err, &code):
 		return int(code)
 	}
+	if bakeoff.CodeOf(err) == bakeoff.CodeUnauthorized { // the node's hint is for those who write requests
+		err = bakeoff.Errorf(bakeoff.CodeUnauthorized, "%w", err).
+			WithHint("set BAKEOFF_TOKEN, or BAKEOFF_TOKEN_FILE; `bakeoff token create` on the node's machine makes one")
+	}
 	s.complain(err)
 	if bakeoff.CodeOf(err) == bakeoff.CodeInvalid {
 		return exitUsage

@@ -139,6 +139,8 @@ func absences(r *bakeoff.Report) []string {
 		switch {
 		case row.State == bakeoff.TrialFailed:
 			lines = append(lines, sentence(plain.Line(row.Candidate)+" failed: "+reason))
+		case row.Rank == nil && row.Reason == "" && row.State == bakeoff.TrialBuilt:
+			lines = append(lines, sentence(nameInWords(row)+" was built; the run ended before it was judged"))
 		case row.Rank == nil:
 			lines = append(lines, sentence(nameInWords(row)+" was not ranked: "+reason))
 		}
