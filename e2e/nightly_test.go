@@ -25,7 +25,7 @@ func TestNightly(t *testing.T) {
 
 	until(t, "the promotion is in Slack", time.Minute, func() bool {
 		return slices.ContainsFunc(slack.texts(), func(m string) bool {
-			return strings.Contains(m, "is deployed (penguins v1)")
+			return strings.Contains(m, "is deployed (penguins v1)") && strings.Contains(m, "live on 1 of 1 node")
 		})
 	})
 	var answer struct {

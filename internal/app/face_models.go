@@ -100,7 +100,7 @@ func (f face) Serving(ctx context.Context) ([]client.Live, error) {
 	all := make([]client.Live, 0, len(models))
 	for _, m := range models {
 		one := client.Live{Model: m.Name, Version: m.Champion()}
-		one.Live, one.Nodes, _ = f.roster.Live(m.Name, m.Champion())
+		one.Live, one.Nodes, _ = f.liveOn(m.Name, m.Champion())
 		for _, s := range serving {
 			if s.Model == m.Name {
 				one.Serving = append(one.Serving, s)

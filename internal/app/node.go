@@ -143,13 +143,23 @@ func (n *Node) introduce() {
 	n.scheduler = schedule.New(n.counted, dueRuns{n}, log)
 	n.notifier = notify.New(n.counted, n.receivers, log)
 	n.notifier.AskLive(func(_ context.Context, model string, version int) (int, int, []string) {
-		return n.roster.Live(model, version)
+		return n.liveOn(model, version)
 	})
 	n.deployer = deploy.New(deploy.Config{
 		Store: n.counted, Hooks: n.hooks, Artifacts: n.artifactFiles, Scratch: n.scratch, Log: log,
 	})
 	n.live = predict.New(storedModels{n.store, n.runtime}, n.workerName(), log)
 	n.monitor.Watch(n.measured())
+}
+
+// liveOn says on how many of how many predicting nodes a version of a model answers. A node that
+// answers requests is one of them from the moment of a promotion, before it has told its roster.
+func (n *Node) liveOn(model string, version int) (live, nodes int, refused []string) {
+	live, nodes, refused = n.roster.Live(model, version)
+	if n.at.Load() != nil {
+		nodes = max(nodes, 1)
+	}
+	return live, nodes, refused
 }
 
 // openQueue opens a queue that this node serves. Whoever of this store's own process worked on its
