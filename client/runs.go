@@ -16,6 +16,18 @@ func (c *Client) Run(ctx context.Context, id string) (RunReport, error) {
 	return ask[RunReport](ctx, c, http.MethodGet, path("runs", id), nil)
 }
 
+// Outcome is Run for whoever watches a run: a node that is away, as while it is restarted, is asked
+// again for half a minute.
+func (c *Client) Outcome(ctx context.Context, id string) (RunReport, error) {
+	p := &patience{limit: c.patience}
+	for {
+		report, err := c.Run(ctx, id)
+		if bakeoff.CodeOf(err) != bakeoff.CodeUnavailable || !p.wait(ctx) {
+			return report, err
+		}
+	}
+}
+
 // Runs returns runs of all pipelines, the newest first.
 func (c *Client) Runs(ctx context.Context, q RunQuery) ([]RunReport, error) {
 	query := url.Values{}

@@ -108,6 +108,32 @@ func TestPatience(t *testing.T) {
 	}
 }
 
+// TestOutcome has a node be away twice before it answers, and one that stays away.
+func TestOutcome(t *testing.T) {
+	tries := 0
+	answer := "{\"run\":\"x\",\"verdict\":\"kept\"}"
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if tries++; tries < 3 || answer == "" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprint(w, answer)
+	}))
+	defer server.Close()
+	c, err := New(Options{BaseURL: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if r, err := c.Outcome(t.Context(), "x"); err != nil || r.Verdict != bakeoff.Kept || tries != 3 {
+		t.Errorf("after %d tries %q, %v", tries, r.Verdict, err)
+	}
+	answer, c.patience = "", 350*time.Millisecond
+	if _, err := c.Outcome(t.Context(), "x"); bakeoff.CodeOf(err) != bakeoff.CodeUnavailable {
+		t.Errorf("a node that stays away: %v", err)
+	}
+}
+
 // TestStreamOfNonsense has a node send what is no event.
 func TestStreamOfNonsense(t *testing.T) {
 	for body, want := range map[string]bakeoff.Code{

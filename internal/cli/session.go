@@ -200,14 +200,14 @@ func (s *shell) working(ctx context.Context, n *session, do func(context.Context
 // watch shows a run's progress until it has ended and returns its report. With a node of this
 // process an interrupt cancels the run, and its message is delivered before watch returns.
 func (s *shell) watch(ctx context.Context, n *session, id string) (client.RunReport, error) {
-	run, err := n.Run(ctx, id)
+	run, err := n.Outcome(ctx, id)
 	if err != nil {
 		return run, err
 	}
 	if err := s.follow(ctx, n, run); err != nil {
 		return run, err
 	}
-	run, err = n.Run(ctx, id)
+	run, err = n.Outcome(ctx, id)
 	if err != nil {
 		return run, err
 	}
