@@ -41,14 +41,12 @@ type message struct {
 	test   bool   // there is no run: a person tries the receiver out
 }
 
-// Message returns the notification for a Slack incoming webhook: blocks for the channel and a text
-// for lock screens and screen readers. Its first line says all that matters; for a promotion it is
-// "CANDIDATE is deployed (PIPELINE vN)". Names and reasons cannot call people or channels, and no
-// report makes it exceed Slack's limits.
-func Message(n bakeoff.Notification) slack.WebhookMessage { return message{note: n}.slack() }
-
 const repeatNote = "May be a repeat: the answer to the first try was lost."
 
+// slack returns the notification for a Slack incoming webhook: blocks for the channel and a text for
+// lock screens and screen readers. Its first line says all that matters; for a promotion it is
+// "CANDIDATE is deployed (PIPELINE vN)". Names and reasons cannot call people or channels, and no
+// report makes it exceed Slack's limits.
 func (m message) slack() slack.WebhookMessage {
 	r := &m.note.Report
 	known, failed := m.facts(), failures(r)
