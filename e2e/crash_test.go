@@ -26,11 +26,26 @@ import (
 const asProgram = "BAKEOFF_E2E_PROGRAM"
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == trainCommand {
+		end(train())
+	}
+	if len(os.Args) > 1 && os.Args[1] == predictCommand {
+		end(predict())
+	}
 	child := len(os.Args) > 1 && os.Args[1] == build.ChildCommand // of a program that a test has started
 	if child || os.Getenv(asProgram) != "" {
 		os.Exit(cli.Main())
 	}
 	os.Exit(m.Run())
+}
+
+// end ends a process that stands in for a user's command.
+func end(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
 }
 
 // program returns a command of the program in a folder.

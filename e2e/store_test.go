@@ -21,27 +21,34 @@ type held struct {
 	ticks []bakeoff.Tick
 }
 
+// openStore opens the store of a process that has ended, until the test has.
+func openStore(t *testing.T, dir string) *store.Store {
+	t.Helper()
+	srv, err := natsd.Start(t.Context(), dir, storetest.Log(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := srv.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	s, err := store.Open(t.Context(), srv.Conn())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // checkStore opens the store of a process that has ended and holds it against what must be true of
 // it: no run is open, each has one verdict, each promotion has made one version, nothing is owed.
 func checkStore(t *testing.T, dir string, pipelines ...string) (h held) {
 	t.Helper()
-	ctx := t.Context()
-	srv, err := natsd.Start(ctx, dir, storetest.Log(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := srv.Stop(); err != nil {
-			t.Error(err)
-		}
-	}()
-	s, err := store.Open(ctx, srv.Conn())
-	if err != nil {
-		t.Fatal(err)
-	}
+	ctx, s := t.Context(), openStore(t, dir)
 	if open, err := s.OpenRuns(ctx); err != nil || len(open) != 0 {
 		t.Errorf("%d runs are still open, %v", len(open), err)
 	}
+	var err error
 	if h.runs, err = s.Runs(ctx); err != nil {
 		t.Fatal(err)
 	}
