@@ -96,6 +96,7 @@ func (f face) Serving(ctx context.Context) ([]client.Live, error) {
 	if err != nil {
 		return nil, err
 	}
+	f.tellServed()
 	serving := f.roster.Serving()
 	all := make([]client.Live, 0, len(models))
 	for _, m := range models {

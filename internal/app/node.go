@@ -153,13 +153,24 @@ func (n *Node) introduce() {
 }
 
 // liveOn says on how many of how many predicting nodes a version of a model answers. A node that
-// answers requests is one of them from the moment of a promotion, before it has told its roster.
+// answers requests is one of them from the moment of a promotion.
 func (n *Node) liveOn(model string, version int) (live, nodes int, refused []string) {
+	n.tellServed()
 	live, nodes, refused = n.roster.Live(model, version)
 	if n.at.Load() != nil {
 		nodes = max(nodes, 1)
 	}
 	return live, nodes, refused
+}
+
+// tellServed enters what this node answers with into its roster.
+func (n *Node) tellServed() {
+	if n.at.Load() == nil {
+		return // it answers nobody
+	}
+	for _, s := range n.live.Serving() {
+		n.roster.Served(s)
+	}
 }
 
 // openQueue opens a queue that this node serves. Whoever of this store's own process worked on its
