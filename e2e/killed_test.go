@@ -136,14 +136,20 @@ func (n *node) connect() *client.Client {
 	return c
 }
 
-// killedAfter starts a node and kills it with SIGKILL after a while; meanwhile a user asks it for
-// runs. It reports whether it was ready before.
-func killedAfter(t *testing.T, dir string, u *user, after time.Duration) (ready bool) {
+// killed starts a node and kills it with SIGKILL, a while after it is ready or, if early is set, after
+// its start. From when it is ready a user asks it for runs.
+func killed(t *testing.T, dir string, u *user, early bool, after time.Duration) {
 	t.Helper()
 	n := begin(t, upCommand(t, dir))
-	moment := time.AfterFunc(after, func() { _ = n.cmd.Process.Kill() })
-	defer moment.Stop()
-	if n.await(); n.ready() {
+	kill := func() { _ = n.cmd.Process.Kill() }
+	if early {
+		defer time.AfterFunc(after, kill).Stop()
+	}
+	n.await()
+	if !early {
+		defer time.AfterFunc(after, kill).Stop()
+	}
+	if n.ready() {
 		c := n.connect()
 		if err := u.use(t.Context(), c, "crash"); bakeoff.CodeOf(err) != bakeoff.CodeUnavailable {
 			t.Fatalf("asked for runs: %v\n%s", err, n.log)
@@ -154,7 +160,6 @@ func killedAfter(t *testing.T, dir string, u *user, after time.Duration) (ready 
 	if !errors.As(n.err, &exit) || exit.Exited() {
 		t.Fatalf("the node ended before it was killed: %v\n%s", n.err, n.log)
 	}
-	return n.ready()
 }
 
 // TestNodeKilledAtAnyMoment kills a node again and again while one of its pipelines runs by a
@@ -184,16 +189,16 @@ func TestNodeKilledAtAnyMoment(t *testing.T) {
 
 	u := &user{}
 	began := time.Now()
-	whole := undisturbed(t, dir, u)
+	start, run := undisturbed(t, dir, u)
 	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d: undisturbed, a node takes %v to be ready and %v for a run", seed, start, run)
 	rng := rand.New(rand.NewPCG(seed, 1))
-	killed, early := 0, 0
-	for killed < kills {
-		if killedAfter(t, dir, u, time.Duration(rng.Int64N(int64(whole)))) {
-			killed++
-		} else {
-			early++
+	for i := range kills {
+		early, most := i%5 == 0, run+run/4
+		if early {
+			most = 2 * start
 		}
+		killed(t, dir, u, early, time.Duration(rng.Int64N(int64(most))))
 	}
 	last := begin(t, upCommand(t, dir))
 	if last.await(); !last.ready() {
@@ -216,8 +221,7 @@ func TestNodeKilledAtAnyMoment(t *testing.T) {
 	if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) > 0 {
 		t.Errorf("temporary files were left behind: %v, %v", left, err)
 	}
-	t.Logf("seed %d: killed %d times within %v of the start, and %d times before it was ready; %v",
-		seed, killed, whole.Round(time.Millisecond), early, time.Since(began).Round(time.Second))
+	t.Logf("killed %d times in %v", kills, time.Since(began).Round(time.Second))
 	t.Log(h.summary(), "messages:", len(hook.first), "marked repeats:", len(hook.repeats))
 }
 
@@ -227,8 +231,8 @@ func upCommand(t testing.TB, dir string, args ...string) *exec.Cmd {
 	return program(t, dir, append([]string{"up", ".", "--json", "--drain", "0s", "--listen", "127.0.0.1:0"}, args...)...)
 }
 
-// undisturbed returns how long a node takes from its start to the end of a run, and a quarter more.
-func undisturbed(t *testing.T, dir string, u *user) time.Duration {
+// undisturbed returns how long a node takes until it is ready, and then for a run.
+func undisturbed(t *testing.T, dir string, u *user) (start, run time.Duration) {
 	t.Helper()
 	began := time.Now()
 	n := begin(t, upCommand(t, dir))
@@ -236,12 +240,14 @@ func undisturbed(t *testing.T, dir string, u *user) time.Duration {
 		t.Fatalf("the node did not start: %v\n%s", n.err, n.log)
 	}
 	defer n.stop()
+	start = time.Since(began)
+	began = time.Now()
 	c := n.connect()
 	u.asked, u.open = []string{bakeoff.NewRunID("crash", time.Now())}, true
 	if err := u.finish(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	return time.Since(began) * 5 / 4
+	return start, time.Since(began)
 }
 
 // finish has the user's last run end.
