@@ -64,10 +64,10 @@ type progress struct {
 	beat  time.Time // of the last heartbeat line
 }
 
-// newProgress returns a progress that shows on w, in the mode, one line for each of the
-// candidates. The look is that of a live block, which only a file can show. Close ends it.
-func newProgress(w io.Writer, mode string, l look, candidates []string) *progress {
-	p := &progress{out: w, plain: mode == progressPlain, zone: time.Local, board: newBoard(candidates)}
+// newProgress returns a progress that shows on w, in the mode, what becomes of the board. The look is
+// that of a live block, which only a file can show. Close ends it.
+func newProgress(w io.Writer, mode string, l look, b board) *progress {
+	p := &progress{out: w, plain: mode == progressPlain, zone: time.Local, board: b}
 	if mode == progressNone {
 		p.out = io.Discard
 	}
@@ -77,8 +77,11 @@ func newProgress(w io.Writer, mode string, l look, candidates []string) *progres
 	return p
 }
 
-// Event shows an event.
+// Event shows an event. What builds print is not shown: `bakeoff logs --follow` does that.
 func (p *progress) Event(e bakeoff.Event) {
+	if e.Kind == bakeoff.EventLog {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
@@ -120,27 +123,59 @@ func (p *progress) line(e bakeoff.Event) {
 	if p.beat.IsZero() {
 		p.beat = e.Time
 	}
-	var pairs []string
-	switch e.Kind {
-	case bakeoff.EventPhase:
-		pairs = []string{"phase", e.Message}
-	case bakeoff.EventStarted:
-		pairs = []string{"candidate", e.Candidate, "state", "started"}
-	case bakeoff.EventBuilt:
-		pairs = []string{"candidate", e.Candidate, "state", "built", "took", p.took(e)}
-	case bakeoff.EventFailed:
-		pairs = []string{"candidate", e.Candidate, "state", "failed", "took", p.took(e), "reason", plain.Line(e.Message)}
-	case bakeoff.EventVerdict:
-		verdict, reason := verdictOf(e)
-		pairs = []string{"state", "ended", "verdict", string(verdict), "reason", plain.Line(reason)}
-	case bakeoff.EventProgress:
+	pairs := p.pairs(e)
+	if e.Kind == bakeoff.EventProgress {
 		if e.Time.Sub(p.beat) < heartbeat {
 			return
 		}
 		p.beat = e.Time
 		pairs = p.pulse(e.Time)
 	}
+	if len(pairs) == 0 {
+		return // of a kind that is not known here
+	}
 	_, _ = fmt.Fprintln(p.out, e.Time.In(p.zone).Format(time.TimeOnly), keyValues(append([]string{"run", e.Run}, pairs...)))
+}
+
+// pairs are the keys and values that tell of an event; none for progress, of which pulse tells.
+func (p *progress) pairs(e bakeoff.Event) []string {
+	state := func(state string, more ...string) []string {
+		return append([]string{"candidate", e.Candidate, "state", state}, more...)
+	}
+	switch e.Kind {
+	case bakeoff.EventPhase:
+		return []string{"phase", e.Message, "deadline", p.deadline()}
+	case bakeoff.EventStarted:
+		return state("started", "attempt", laterAttempt(e))
+	case bakeoff.EventBuilt:
+		return state("built", "took", p.took(e))
+	case bakeoff.EventFailed:
+		return state("failed", "took", p.took(e), "reason", plain.Line(e.Message))
+	case bakeoff.EventRetry:
+		return state("retry", "reason", plain.Line(e.Message))
+	case bakeoff.EventWaiting:
+		return state("waiting", "reason", plain.Line(e.Message))
+	case bakeoff.EventVerdict:
+		verdict, reason := verdictOf(e)
+		return []string{"state", "ended", "verdict", string(verdict), "reason", plain.Line(reason)}
+	}
+	return nil
+}
+
+// deadline is the run's, "" if it has none.
+func (p *progress) deadline() string {
+	if p.board.deadline.IsZero() {
+		return ""
+	}
+	return p.board.deadline.In(p.zone).Format(time.RFC3339)
+}
+
+// laterAttempt is the number of an attempt that is not the first, else "".
+func laterAttempt(e bakeoff.Event) string {
+	if e.Attempt < 2 {
+		return ""
+	}
+	return strconv.Itoa(e.Attempt)
 }
 
 // pulse says how far the candidates are that are being built, and for how long that goes on.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -73,7 +74,7 @@ func (b *bar) draw(c barColumns, m marks, now time.Time) string {
 	name := pad(ansi.Truncate(plain.Line(b.name), c.name, m.tail), c.name) + "  "
 	switch b.state {
 	case barWaiting:
-		return name + "waiting"
+		return name + cmp.Or(b.message, "waiting")
 	case barFailed:
 		return name + "failed: " + b.message
 	case barBuilt:

@@ -34,6 +34,8 @@ type bar struct {
 // board is what a person sees of a run: a fold of its events.
 type board struct {
 	run, phase string
+	ended      bool
+	deadline   time.Time // of the run; zero for none
 	bars       []bar
 }
 
@@ -63,6 +65,7 @@ func (b *board) apply(e bakeoff.Event) {
 			b.phase = plain.Line(e.Message)
 		}
 	case bakeoff.EventVerdict:
+		b.ended = true
 		b.phase = phases[bakeoff.PhaseEnded]
 		if verdict, _ := verdictOf(e); verdict != "" {
 			b.phase = string(verdict)
@@ -74,16 +77,22 @@ func (b *board) apply(e bakeoff.Event) {
 	bar := b.bar(e.Candidate)
 	switch e.Kind {
 	case bakeoff.EventStarted:
-		*bar = newBar(e.Candidate, e.Time)
+		*bar = newBar(e)
 	case bakeoff.EventProgress:
 		if bar.state == barWaiting {
-			*bar = newBar(e.Candidate, e.Time)
+			*bar = newBar(e)
 		}
 		bar.fraction, bar.message = min(max(e.Progress, 0), 1), plain.Line(e.Message)
 	case bakeoff.EventBuilt:
 		bar.state, bar.fraction, bar.ended = barBuilt, 1, e.Time
 	case bakeoff.EventFailed:
 		bar.state, bar.message, bar.ended = barFailed, plain.Line(e.Message), e.Time
+	case bakeoff.EventRetry: // also of a worker that was lost while it built
+		bar.state, bar.message = barWaiting, plain.Line(e.Message)
+	case bakeoff.EventWaiting:
+		if bar.state == barWaiting {
+			bar.message = "waiting: " + plain.Line(e.Message)
+		}
 	}
 }
 
@@ -98,8 +107,13 @@ func verdictOf(e bakeoff.Event) (verdict bakeoff.Verdict, reason string) {
 	return "", e.Message
 }
 
-func newBar(name string, now time.Time) bar {
-	return bar{name: name, state: barBuilding, started: now}
+// newBar is that of a candidate of which an attempt has begun.
+func newBar(e bakeoff.Event) bar {
+	b := bar{name: e.Candidate, state: barBuilding, started: e.Time}
+	if n := laterAttempt(e); n != "" {
+		b.message = "attempt " + n
+	}
+	return b
 }
 
 // bar returns the candidate's bar, a new one for a candidate that was not announced.
@@ -144,7 +158,7 @@ func (b *board) draw(l look, now time.Time) []string {
 	if !l.utf8 {
 		m = asciiMarks
 	}
-	lines := []string{strings.TrimSpace(plain.Line(b.run) + "  " + b.phase)}
+	lines := []string{strings.TrimSpace(plain.Line(b.run) + "  " + b.phase + b.timeLeft(now))}
 	room := 0
 	if l.height > 0 {
 		room = max(l.height-4, 1) // without its own line, the cursor's, and two for text to come in above
@@ -167,6 +181,18 @@ func (b *board) draw(l look, now time.Time) []string {
 		}
 	}
 	return lines
+}
+
+// timeLeft says for how long the run may go on, where it has a deadline.
+func (b *board) timeLeft(now time.Time) string {
+	switch left := b.deadline.Sub(now); {
+	case b.deadline.IsZero() || b.ended:
+		return ""
+	case left <= 0:
+		return ", its deadline has passed"
+	default:
+		return ", " + briefly(left) + " to its deadline"
+	}
 }
 
 // fitting returns at most height bars in their order and how many others there are; all for a

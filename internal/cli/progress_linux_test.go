@@ -120,7 +120,7 @@ func watchRun(t *testing.T, person, tty *os.File, seen *screenText, l look) *uni
 		}
 	}()
 	fmt.Fprint(tty, "$ ls\nchurn.yaml\ntelco_churn.csv\n$ bakeoff run\n")
-	p := newProgress(tty, progressTTY, l, contenders)
+	p := newProgress(tty, progressTTY, l, newBoard(contenders))
 	during := mode(t, tty)
 	fmt.Fprintln(p, "a log record before all")
 	for _, e := range nightly() {

@@ -29,6 +29,9 @@ func nightly() []bakeoff.Event {
 	at(1.1, bakeoff.EventStarted, "impatient", 0, "")
 	at(1.2, bakeoff.EventFailed, "impatient", 0, "time limit: \x1b[31mstopped\x1b[0m after 1ms = too\nshort")
 	at(2, bakeoff.EventProgress, "logistic", 0.5, "iteration 10")
+	at(2.5, bakeoff.EventLog, "logistic", 0, "what it prints\n")
+	at(3, bakeoff.EventWaiting, "forest", 0, "no worker serves the queue gpu; start one with `bakeoff worker --join URL --queue gpu`")
+	at(3, "of tomorrow", "forest", 0, "nobody knows")
 	at(5, bakeoff.EventBuilt, "logistic", 0, "")
 	for tree := 1; tree <= 20; tree++ {
 		at(5+2*float64(tree), bakeoff.EventProgress, "부스팅", float64(tree)/40, fmt.Sprintf("tree %d/40", tree))
@@ -56,7 +59,7 @@ var contenders = []string{"logistic", "부스팅", "impatient", "forest"}
 
 func TestPlainProgress(t *testing.T) {
 	var out bytes.Buffer
-	p := newProgress(&out, progressPlain, look{}, contenders)
+	p := newProgress(&out, progressPlain, look{}, newBoard(contenders))
 	p.zone = seoul
 	for _, e := range nightly() {
 		p.Event(e)
@@ -70,7 +73,7 @@ func TestPlainProgress(t *testing.T) {
 
 func TestNoProgress(t *testing.T) {
 	var out bytes.Buffer
-	p := newProgress(&out, progressNone, look{}, contenders)
+	p := newProgress(&out, progressNone, look{}, newBoard(contenders))
 	for _, e := range nightly() {
 		p.Event(e)
 	}
@@ -124,6 +127,59 @@ func TestBoardBeforeAndAfter(t *testing.T) {
 	after := b.draw(look, night.Add(time.Hour))
 	got := strings.Join(append(before, after...), "\n") + "\n"
 	checkGolden(t, "board-attempts", []byte(got))
+}
+
+// triedAgain are the events of a candidate that fails and is tried again, and of one whose node is
+// killed and takes the run over when it is started again.
+func triedAgain() []bakeoff.Event {
+	event := func(seconds int, kind bakeoff.EventKind, candidate string, attempt int, message string) bakeoff.Event {
+		return bakeoff.Event{
+			Time: night.Add(time.Duration(seconds) * time.Second), Run: "churn-20261122T200000Z",
+			Kind: kind, Candidate: candidate, Attempt: attempt, Progress: 0.5, Message: message,
+		}
+	}
+	return []bakeoff.Event{
+		event(0, bakeoff.EventPhase, "", 0, "build"),
+		event(0, bakeoff.EventStarted, "flaky", 1, ""),
+		event(0, bakeoff.EventStarted, "lost", 1, ""),
+		event(5, bakeoff.EventProgress, "lost", 1, "tree 20/40"),
+		event(6, bakeoff.EventRetry, "flaky", 1, "attempt 2/3 in 30s: exit code 1: \x1b[2Jno licence"),
+		event(20, bakeoff.EventRetry, "lost", 2, "attempt 2 now: worker lost: db1-77 has not been heard of"),
+		event(20, bakeoff.EventStarted, "lost", 2, ""),
+		event(36, bakeoff.EventStarted, "flaky", 2, ""),
+		event(40, bakeoff.EventProgress, "lost", 2, "tree 20/40"),
+		event(41, bakeoff.EventBuilt, "lost", 2, ""),
+		event(60, bakeoff.EventFailed, "flaky", 2, "deadline passed at 2026-11-22T20:01:00Z"),
+		event(61, bakeoff.EventVerdict, "", 0, "kept: the champion stays"),
+	}
+}
+
+func TestPlainProgressOfWhatIsTriedAgain(t *testing.T) {
+	var out bytes.Buffer
+	b := newBoard([]string{"flaky", "lost"})
+	b.deadline = night.Add(time.Minute)
+	p := newProgress(&out, progressPlain, look{}, b)
+	p.zone = seoul
+	for _, e := range triedAgain() {
+		p.Event(e)
+	}
+	p.Close()
+	checkGolden(t, "progress-again", out.Bytes())
+	checkPlain(t, out.String())
+}
+
+func TestBoardOfWhatIsTriedAgain(t *testing.T) {
+	b := newBoard([]string{"flaky", "lost"})
+	b.deadline = night.Add(time.Minute)
+	var out strings.Builder
+	for _, e := range triedAgain() {
+		b.apply(e)
+		lines := strings.Join(b.draw(look{width: 80, height: 24, utf8: true}, e.Time), "\n") + "\n"
+		checkWidth(t, lines, 80)
+		fmt.Fprintf(&out, "%s %s\n%s", e.Time.Format(time.TimeOnly), e.Kind, lines)
+	}
+	checkGolden(t, "board-again", []byte(out.String()))
+	checkPlain(t, out.String())
 }
 
 // TestBarColumns draws the same moment in terminals that get narrower, in which the time left is the

@@ -252,7 +252,9 @@ func (s *shell) progressOf(run client.RunReport) *progress {
 		mode = progressPlain
 	}
 	l := look{utf8: utf8Locale(s.getenv), color: s.color(s.stderr)}
-	return newProgress(s.stderr, mode, l, candidates)
+	b := newBoard(candidates)
+	b.deadline = run.Deadline
+	return newProgress(s.stderr, mode, l, b)
 }
 
 // onInterrupt says what an interrupt means while a run is watched. In a node of this process the
