@@ -6,19 +6,22 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/bakeoffhq/bakeoff/client"
 	"github.com/bakeoffhq/bakeoff/internal/access"
 )
 
 // front are the servers of a process, from the first request to the last.
 type front struct {
-	base    context.Context // of every request
+	base    context.Context // of every request, until the last has been answered
 	endBase context.CancelFunc
+	stay    context.Context // of what goes on for as long as it likes, until the drain is over
+	endStay context.CancelFunc
 	log     func(http.Handler, context.Context) *http.Server
 	guard   *access.Guard
 	servers []*http.Server
@@ -33,6 +36,7 @@ func newFront(c Config, guard access.Config) *front {
 	guard.Log = c.Log
 	f := &front{guard: access.NewGuard(guard), failed: make(chan error, 3)}
 	f.base, f.endBase = context.WithCancel(context.Background())
+	f.stay, f.endStay = context.WithCancel(f.base)
 	f.log = func(h http.Handler, base context.Context) *http.Server { return webServer(c.Log, h, base) }
 	return f
 }
@@ -40,7 +44,7 @@ func newFront(c Config, guard access.Config) *front {
 // answer starts to answer what comes through a door.
 func (f *front) answer(l net.Listener, door access.Door, mux *access.Mux) {
 	s := f.log(f.lame(f.guard.Protect(door, mux)), f.base)
-	s.RegisterOnShutdown(f.endBase) // streams would wait for ever
+	s.RegisterOnShutdown(f.endStay)
 	f.servers = append(f.servers, s)
 	f.done.Go(func() error {
 		err := s.Serve(l)
@@ -52,11 +56,18 @@ func (f *front) answer(l net.Listener, door access.Door, mux *access.Mux) {
 }
 
 // lame has callers open a new connection for their next request while the process drains: it may go
-// to another node, or to the next process behind the same socket.
+// to another node, or to the next process behind the same socket. What the API streams ends with the
+// drain.
 func (f *front) lame(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if f.draining.Load() {
 			w.Header().Set("Connection", "close")
+		}
+		if strings.HasPrefix(r.URL.Path, client.Prefix) { // a stream would wait for ever; a prediction is soon answered
+			ctx, cancel := context.WithCancel(r.Context())
+			defer cancel()
+			defer context.AfterFunc(f.stay, cancel)()
+			r = r.WithContext(ctx)
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -78,7 +89,6 @@ const shutdownTime = 20 * time.Second
 // drain lets callers turn elsewhere for a while, finishes the last requests and stops the servers.
 func (f *front) drain(delay time.Duration) error {
 	f.draining.Store(true)
-	_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping) // nobody may listen
 	if len(f.servers) > 0 {
 		time.Sleep(delay)
 	}
@@ -94,6 +104,7 @@ func (f *front) drain(delay time.Duration) error {
 		})
 	}
 	err := stopping.Wait()
+	f.endStay()
 	f.endBase()
 	return errors.Join(err, f.done.Wait())
 }

@@ -193,8 +193,7 @@ func (m joinedModels) Open(ctx context.Context, v bakeoff.Version) (predict.Mode
 // Serve answers prediction requests with the champions of another node until ctx ends, also while
 // that node is away. It calls ready when it answers.
 func Serve(ctx context.Context, c Config, j Join, l Listen, ready func(Addresses) error) (err error) {
-	e := access.Exposure{Address: l.Address, TLS: l.TLS != nil, Tokens: j.Token != "", Insecure: l.Insecure}
-	if err := access.CheckListen(e); err != nil {
+	if err := l.check(l.Address, j.Token != ""); err != nil {
 		return err
 	}
 	options, err := j.options(c)
@@ -243,6 +242,9 @@ func (s *serving) run(ctx context.Context, ready func(Addresses) error) error {
 	if err != nil {
 		return err
 	}
+	if err := s.listen.check(addressOf(l), s.token != ""); err != nil {
+		return errors.Join(err, l.Close())
+	}
 	if s.listen.TLS != nil {
 		l = tls.NewListener(l, s.listen.TLS)
 	}
@@ -251,7 +253,7 @@ func (s *serving) run(ctx context.Context, ready func(Addresses) error) error {
 	var models errgroup.Group
 	models.Go(func() error { return s.live.Run(serving) })
 	s.front = newFront(s.config, access.Config{Tokens: s, Hosts: s.listen.Hosts})
-	s.front.answer(l, access.DoorOf(s.listen.Address), s.routes())
+	s.front.answer(l, doorOf(l), s.routes())
 	g, working := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.report(working) })
 	g.Go(func() error { return s.front.await(working) })
@@ -263,6 +265,7 @@ func (s *serving) run(ctx context.Context, ready func(Addresses) error) error {
 		return errors.Join(ready(Addresses{PID: pid(), Version: s.config.Version, URL: urlOf(s.listen.TLS != nil, l.Addr())}), watchdog(working))
 	})
 	<-working.Done()
+	sayStopping()
 	drained := s.front.drain(s.listen.Drain)
 	stopServing()
 	return errors.Join(g.Wait(), drained, models.Wait())

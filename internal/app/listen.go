@@ -18,6 +18,7 @@ import (
 	"github.com/coreos/go-systemd/v22/activation"
 
 	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/access"
 )
 
 // listeners are what a node answers on. The local socket is for this machine's user: whoever can
@@ -70,6 +71,27 @@ func listen(ctx context.Context, folder, public, admin string, secure *tls.Confi
 	l.local, l.remove, err = listenLocally(ctx, folder)
 	return l, err
 }
+
+// check refuses an address that other machines can reach where a token or TLS is missing; "" is
+// none.
+func (l Listen) check(address string, tokens bool) error {
+	if address == "" {
+		return nil
+	}
+	return access.CheckListen(access.Exposure{Address: address, TLS: l.TLS != nil, Tokens: tokens, Insecure: l.Insecure})
+}
+
+// addressOf returns where a listener of TCP is, which may be elsewhere than a flag says: a service
+// manager hands over what its own files say. It returns "" for none and for a socket in the file system.
+func addressOf(l net.Listener) string {
+	if l == nil || l.Addr().Network() != "tcp" {
+		return ""
+	}
+	return l.Addr().String()
+}
+
+// doorOf says who comes through a listener. What is not on this machine's own addresses is everybody's.
+func doorOf(l net.Listener) access.Door { return access.DoorOf(addressOf(l)) }
 
 func listenOn(ctx context.Context, address string, handed []net.Listener, place int) (net.Listener, error) {
 	if place < len(handed) && handed[place] != nil {

@@ -89,7 +89,7 @@ type up struct {
 }
 
 func (u *up) run(ctx context.Context, first []fileChange, ready func(context.Context, Running) error) (err error) {
-	if err := u.mayListen(ctx); err != nil {
+	if err := u.mayListen(ctx, u.service.Address, u.service.Admin); err != nil {
 		return err
 	}
 	l, err := listen(ctx, u.server.Dir(), u.service.Address, u.service.Admin, u.service.TLS)
@@ -97,6 +97,9 @@ func (u *up) run(ctx context.Context, first []fileChange, ready func(context.Con
 		return err
 	}
 	defer func() { err = errors.Join(err, l.close()) }()
+	if err := u.mayListen(ctx, addressOf(l.public), addressOf(l.admin)); err != nil { // sockets may have been handed over
+		return err
+	}
 	if err := u.applyFirst(ctx, first); err != nil {
 		return err
 	}
@@ -111,6 +114,7 @@ func (u *up) run(ctx context.Context, first []fileChange, ready func(context.Con
 	g.Go(func() error { return u.front.await(working) })
 	g.Go(func() error { return u.sayReady(working, l, ready) })
 	<-working.Done()
+	sayStopping()
 	drained := u.front.drain(u.service.Drain)
 	stopServing()
 	return errors.Join(g.Wait(), drained, models.Wait())
@@ -164,18 +168,15 @@ func (u *up) start(ctx context.Context, g *errgroup.Group) {
 	}
 }
 
-// mayListen refuses addresses that other machines can reach where a token or TLS is missing.
-func (u *up) mayListen(ctx context.Context) error {
+// mayListen refuses addresses that other machines can reach where a token or TLS is missing; "" is
+// none.
+func (u *up) mayListen(ctx context.Context, addresses ...string) error {
 	tokens, err := u.store.Tokens(ctx)
 	if err != nil {
 		return err
 	}
-	for _, address := range []string{u.service.Address, u.service.Admin} {
-		if address == "" {
-			continue
-		}
-		e := access.Exposure{Address: address, TLS: u.service.TLS != nil, Tokens: len(tokens) > 0, Insecure: u.service.Insecure}
-		if err := access.CheckListen(e); err != nil {
+	for _, address := range addresses {
+		if err := u.service.check(address, len(tokens) > 0); err != nil {
 			return err
 		}
 	}
@@ -190,23 +191,19 @@ func (u *up) answer(l listeners) {
 	})
 	all := u.routes(true)
 	u.front.answer(l.local, access.Socket, all)
-	door := access.DoorOf(u.service.Address)
 	if l.admin == nil {
-		u.front.answer(l.public, door, all)
+		u.front.answer(l.public, doorOf(l.public), all)
 		return
 	}
-	u.front.answer(l.public, door, u.routes(false))
-	u.front.answer(l.admin, access.DoorOf(u.service.Admin), all)
+	u.front.answer(l.public, doorOf(l.public), u.routes(false))
+	u.front.answer(l.admin, doorOf(l.admin), all)
 }
 
 // readyTime bounds how long the models may take until the node says that it is ready all the same.
 const readyTime = 30 * time.Second
 
-// sayReady tells everybody where the node is, once its models answer.
+// sayReady tells commands where the node is, and everybody once its models answer.
 func (u *up) sayReady(ctx context.Context, l listeners, ready func(context.Context, Running) error) error {
-	if awaitReady(ctx, u.live) != nil {
-		return nil // ctx ended
-	}
 	a := Addresses{PID: pid(), Version: u.config.Version, Socket: l.local.Addr().String(), URL: urlOf(u.service.TLS != nil, l.public.Addr())}
 	if l.admin != nil {
 		a.Admin = urlOf(u.service.TLS != nil, l.admin.Addr())
@@ -218,6 +215,9 @@ func (u *up) sayReady(ctx context.Context, l listeners, ready func(context.Conte
 	if err := a.write(u.server.Dir()); err != nil {
 		return err
 	}
+	if awaitReady(ctx, u.live) != nil {
+		return nil // ctx ended
+	}
 	_, _ = daemon.SdNotify(false, daemon.SdNotifyReady) // nobody may listen
 	c, stop, err := u.Client("")
 	if err != nil {
@@ -225,6 +225,12 @@ func (u *up) sayReady(ctx context.Context, l listeners, ready func(context.Conte
 	}
 	err = ready(ctx, Running{Addresses: a, Client: c})
 	return errors.Join(err, stop(), watchdog(ctx))
+}
+
+// sayStopping tells a service manager that the process ends. One that heard it from a process that
+// goes on would kill that after a while.
+func sayStopping() {
+	_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping) // nobody may listen
 }
 
 // awaitReady waits until every model with a champion has had its chance.
