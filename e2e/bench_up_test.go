@@ -178,7 +178,7 @@ func pipelinesDue() int {
 func thousand(b *testing.B, n int) {
 	dir := b.TempDir()
 	told := newTold(b)
-	due := time.Now().UTC().Add(100 * time.Second).Truncate(time.Minute)
+	due := time.Now().UTC().Add(70 * time.Second).Truncate(time.Minute)
 	receiver := fmt.Sprintf("{webhook: %q, allow_private: true}", told.url)
 	writeQuick(b, dir, fmt.Sprintf("%d %d * * *", due.Minute(), due.Hour()), receiver, numbered(n)...)
 	began := time.Now()
@@ -232,14 +232,14 @@ func newTold(b *testing.B) *told {
 
 // ServeHTTP implements http.Handler.
 func (t *told) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	var message struct{ Run string }
+	var message struct{ Report bakeoff.Report }
 	body, err := io.ReadAll(r.Body)
-	if err != nil || json.Unmarshal(body, &message) != nil || message.Run == "" {
+	if err != nil || json.Unmarshal(body, &message) != nil || message.Report.Run == "" {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
 	seen := <-t.seen
-	seen[message.Run]++
+	seen[message.Report.Run]++
 	t.seen <- seen
 }
 
@@ -358,9 +358,9 @@ func repeat(ctx context.Context, s *store.Store, name string, n int) error {
 	}
 	end := report.Ended
 	for i := range n {
-		run.ID = fmt.Sprintf("%s-%06d", name, i)
 		run.Ended = end.Add(-time.Duration(n-i) * time.Hour)
 		run.Created = run.Ended.Add(-time.Second)
+		run.ID = bakeoff.NewRunID(name, run.Created)
 		report.Run, report.Created, report.Ended = run.ID, run.Created, run.Ended
 		if err := s.CreateRun(ctx, run); err != nil {
 			return err
@@ -377,7 +377,12 @@ func repeat(ctx context.Context, s *store.Store, name string, n int) error {
 		}
 		model, revision, err := s.Model(ctx, name)
 		if err == nil {
-			err = s.Commit(ctx, bakeoff.Change{Model: model, Revision: revision, Verdict: &report})
+			err = s.Commit(ctx, bakeoff.Change{Model: model, Revision: revision, Verdict: &report, Outbox: &bakeoff.Notification{
+				ID: run.ID, Pipeline: name, Revision: run.Revision, Created: run.Ended, Report: report,
+			}})
+		}
+		if err == nil {
+			err = s.Settle(ctx, run.ID)
 		}
 		if err != nil {
 			return err

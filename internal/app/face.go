@@ -103,11 +103,10 @@ func (f face) describe(ctx context.Context, file bakeoff.PipelineFile) (client.P
 
 // last says how the pipeline's last run ended, nil for none.
 func (f face) last(ctx context.Context, name string) (*client.LastVerdict, error) {
-	reports, err := f.store.Verdicts(ctx, name)
-	if err != nil || len(reports) == 0 {
+	r, err := f.store.LastVerdict(ctx, name)
+	if err != nil || r == nil {
 		return nil, err
 	}
-	r := reports[0]
 	return &client.LastVerdict{Run: r.Run, Verdict: r.Verdict, Reason: r.Reason, Ended: r.Ended}, nil
 }
 

@@ -49,15 +49,15 @@ func (f face) Promote(ctx context.Context, model string, p client.Promotion, a a
 	}
 	run := p.Run
 	if run == "" {
-		reports, err := f.store.Verdicts(ctx, model)
+		last, err := f.store.LastVerdict(ctx, model)
 		if err != nil {
 			return bakeoff.Model{}, err
 		}
-		if len(reports) == 0 {
+		if last == nil {
 			return bakeoff.Model{}, bakeoff.Errorf(bakeoff.CodeNotFound, "pipeline %s has no run that has ended", model).
 				WithHint("`bakeoff run %s` makes one", model)
 		}
-		run = reports[0].Run
+		run = last.Run
 	}
 	return f.registry.PromoteTrial(ctx, asked(model, a), run, p.Candidate)
 }

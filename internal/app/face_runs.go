@@ -20,25 +20,43 @@ func (f face) History(ctx context.Context, pipeline string, limit int) ([]client
 	if _, err := f.known(ctx, pipeline); err != nil {
 		return nil, err
 	}
-	reports, err := f.store.Verdicts(ctx, pipeline)
+	reports, err := f.store.LastVerdicts(ctx, pipeline, limit)
 	if err != nil {
 		return nil, err
 	}
-	return f.told(ctx, reports[:min(limit, len(reports))])
+	return f.told(ctx, reports)
 }
 
 // told adds to reports what became of their messages and hooks.
 func (f face) told(ctx context.Context, reports []bakeoff.Report) ([]client.RunReport, error) {
 	all := make([]client.RunReport, len(reports))
+	place := make(map[string]int, len(reports))
+	var runs, promotions []string
 	for i, r := range reports {
-		all[i].Report = r
-		var err error
-		if all[i].Deliveries, err = f.store.Deliveries(ctx, r.Run); err != nil {
-			return nil, err
+		all[i].Report, place[r.Run] = r, i
+		runs = append(runs, r.Run)
+		if r.Verdict == bakeoff.Promoted {
+			promotions = append(promotions, r.Run)
 		}
-		if all[i].Hooks, err = f.store.HookOutcomes(ctx, r.Run); err != nil {
-			return nil, err
-		}
+	}
+	deliveries, err := f.store.DeliveriesOf(ctx, runs)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range deliveries {
+		r := &all[place[d.Notification]]
+		r.Deliveries = append(r.Deliveries, d)
+	}
+	if len(promotions) == 0 {
+		return all, nil // nothing was deployed
+	}
+	hooks, err := f.store.HookOutcomes(ctx, promotions...)
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range hooks {
+		r := &all[place[h.Run]]
+		r.Hooks = append(r.Hooks, h)
 	}
 	return all, nil
 }
@@ -48,24 +66,16 @@ func (f face) Runs(ctx context.Context, q client.RunQuery) ([]client.RunReport, 
 	if q.Open {
 		return f.open(ctx, q.Limit)
 	}
-	names, err := f.pipelineNames(ctx)
-	if err != nil {
-		return nil, err
-	}
 	all, err := f.open(ctx, q.Limit)
 	if err != nil {
 		return nil, err
 	}
-	var ended []bakeoff.Report
-	for _, name := range names {
-		reports, err := f.store.Verdicts(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		ended = append(ended, reports[:min(q.Limit, len(reports))]...)
+	ended, err := f.store.LastVerdicts(ctx, "", q.Limit-len(all))
+	if err != nil {
+		return nil, err
 	}
 	slices.SortStableFunc(ended, func(a, b bakeoff.Report) int { return b.Created.Compare(a.Created) })
-	told, err := f.told(ctx, ended[:min(len(ended), max(0, q.Limit-len(all)))])
+	told, err := f.told(ctx, ended)
 	return append(all, told...), err
 }
 

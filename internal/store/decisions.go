@@ -49,20 +49,6 @@ func (s *Store) Versions(ctx context.Context, model string) ([]bakeoff.Version, 
 	return vs, err
 }
 
-// Verdict returns the report of a run that has ended; otherwise its error has code NotFound.
-func (s *Store) Verdict(ctx context.Context, pipeline, run string) (bakeoff.Report, error) {
-	var r bakeoff.Report
-	_, err := s.get(ctx, s.decisions, "verdict."+pipeline+"."+run, &r)
-	return r, err
-}
-
-// Verdicts returns the reports of a pipeline's ended runs, the newest first.
-func (s *Store) Verdicts(ctx context.Context, pipeline string) ([]bakeoff.Report, error) {
-	rs, err := all[bakeoff.Report](ctx, s, s.decisions, "verdict."+pipeline+".*")
-	slices.SortStableFunc(rs, func(a, b bakeoff.Report) int { return b.Ended.Compare(a.Ended) })
-	return rs, err
-}
-
 // Commit writes a change in one atomic batch. It has code Conflict if the model's record has
 // changed since it was read, or if the run has a verdict already.
 func (s *Store) Commit(ctx context.Context, c bakeoff.Change) error {

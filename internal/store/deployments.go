@@ -137,9 +137,9 @@ func (s *Store) DeploymentOutcomes(ctx context.Context, deployment string) ([]ba
 	return s.outcomes(ctx, deployment+".hook.*", func(bakeoff.HookOutcome) bool { return true })
 }
 
-// HookOutcomes returns what became of the hooks after the promotion by a run.
-func (s *Store) HookOutcomes(ctx context.Context, run string) ([]bakeoff.HookOutcome, error) {
-	return s.outcomes(ctx, "*.hook.*", func(o bakeoff.HookOutcome) bool { return o.Run == run })
+// HookOutcomes returns what became of the hooks after the promotions by some runs.
+func (s *Store) HookOutcomes(ctx context.Context, runs ...string) ([]bakeoff.HookOutcome, error) {
+	return s.outcomes(ctx, "*.hook.*", func(o bakeoff.HookOutcome) bool { return slices.Contains(runs, o.Run) })
 }
 
 func (s *Store) outcomes(ctx context.Context, filter string, keep func(bakeoff.HookOutcome) bool) ([]bakeoff.HookOutcome, error) {

@@ -193,10 +193,31 @@ func (s *Store) PutDelivery(ctx context.Context, d bakeoff.Delivery) error {
 
 // Deliveries returns what became of a notification, by receiver.
 func (s *Store) Deliveries(ctx context.Context, notification string) ([]bakeoff.Delivery, error) {
-	ds, err := all[bakeoff.Delivery](ctx, s, s.deliveries, notification+".*")
-	slices.SortFunc(ds, func(a, b bakeoff.Delivery) int { return a.Receiver - b.Receiver })
-	return ds, err
+	return s.DeliveriesOf(ctx, []string{notification})
 }
+
+// DeliveriesOf returns what became of notifications, by notification and receiver.
+func (s *Store) DeliveriesOf(ctx context.Context, notifications []string) ([]bakeoff.Delivery, error) {
+	var ds []bakeoff.Delivery
+	for some := range slices.Chunk(notifications, notificationsAtOnce) {
+		filters := make([]string, len(some))
+		for i, n := range some {
+			filters[i] = n + ".*"
+		}
+		found, err := all[bakeoff.Delivery](ctx, s, s.deliveries, filters...)
+		if err != nil {
+			return nil, err
+		}
+		ds = append(ds, found...)
+	}
+	slices.SortFunc(ds, func(a, b bakeoff.Delivery) int {
+		return cmp.Or(strings.Compare(a.Notification, b.Notification), a.Receiver-b.Receiver)
+	})
+	return ds, nil
+}
+
+// notificationsAtOnce bounds of how many notifications the deliveries are read in one exchange.
+const notificationsAtOnce = 100
 
 // Outbox returns the notifications that are owed, oldest first.
 func (s *Store) Outbox(ctx context.Context) ([]bakeoff.Notification, error) {
