@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -132,12 +134,7 @@ func (s *shell) history(ctx context.Context, n *session, name string, limit int)
 	for i, r := range reports {
 		plainReports[i] = r.Report
 	}
-	writeHistory(s.stdout, plainReports, width(s.stdout), s.color(s.stdout))
-	for _, t := range ticks {
-		if t.State != bakeoff.TickRun {
-			fmt.Fprintln(s.stdout, tickInWords(t))
-		}
-	}
+	writeHistory(s.stdout, pastOf(plainReports, ticks, limit), width(s.stdout), s.color(s.stdout))
 	for _, r := range reports {
 		writeUndone(s.stdout, r)
 	}
@@ -226,13 +223,10 @@ func (s *shell) models(ctx context.Context, n *session, name string) error {
 	if s.json {
 		return writeJSON(s.stdout, model)
 	}
-	aliases := make([]bakeoff.Alias, 0, len(model.Aliases))
-	for _, name := range []string{bakeoff.AliasChampion, bakeoff.AliasPrevious} {
-		if a, ok := model.Aliases[name]; ok {
-			aliases = append(aliases, a)
-		}
+	writeModels(s.stdout, model.Versions, slices.Collect(maps.Values(model.Aliases)), width(s.stdout), s.color(s.stdout))
+	if champion, ok := model.Aliases[bakeoff.AliasChampion]; ok {
+		fmt.Fprintln(s.stdout, movedInWords(champion, time.Local))
 	}
-	writeModels(s.stdout, model.Versions, aliases, width(s.stdout), s.color(s.stdout))
 	if h := model.Hold; h != nil {
 		fmt.Fprintf(s.stdout, "held since %s by %s: %s\n", h.Since.Local().Format(time.RFC3339), h.By, h.Why)
 	}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -16,16 +15,24 @@ import (
 	"github.com/bakeoffhq/bakeoff/internal/plain"
 )
 
-// writeLeaderboard writes a run's leaderboard, its rows, its notes and, last, its verdict. Width is
-// the terminal's, in cells: columns that find no room are left out and named. With width 0, for
-// pipes, everything is shown in full.
+// writeLeaderboard writes a run's leaderboard, where the run came from, its rows, its notes and, last,
+// its verdict, with times in the machine's zone. Width is the terminal's, in cells: columns that find
+// no room are left out and named. With width 0, for pipes, everything is shown in full.
 func writeLeaderboard(w io.Writer, r bakeoff.Report, width int, color bool) {
+	writeLeaderboardIn(w, r, width, color, time.Local)
+}
+
+func writeLeaderboardIn(w io.Writer, r bakeoff.Report, width int, color bool, zone *time.Location) {
 	if len(r.Leaderboard) > 0 {
 		t := leaderboardTable(&r)
 		if dropped := t.write(w, width, color); len(dropped) > 0 {
 			writeNarrow(w, dropped)
 		}
 		_, _ = fmt.Fprintln(w)
+	}
+	_, _ = fmt.Fprintln(w, "Run: "+originInWords(&r, zone))
+	if r.Late {
+		_, _ = fmt.Fprintln(w, "Late: "+lateInWords(&r, zone))
 	}
 	if r.Rows != nil {
 		_, _ = fmt.Fprintln(w, "Rows: "+rowsInWords(r.Rows))
@@ -206,124 +213,4 @@ func secondsCell(s float64) string {
 		return "-"
 	}
 	return fmt.Sprintf("%.1f", s)
-}
-
-// writeHistory writes one line a run, in the order given, with times in the machine's zone.
-func writeHistory(w io.Writer, rs []bakeoff.Report, width int, color bool) {
-	writeHistoryIn(w, rs, width, color, time.Local)
-}
-
-func writeHistoryIn(w io.Writer, rs []bakeoff.Report, width int, color bool, zone *time.Location) {
-	t := table{columns: []column{
-		{title: "WHEN"},
-		{title: "RUN", drop: 2},
-		{title: "VERDICT"},
-		{title: "CHAMPION"},
-		{title: "METRIC", drop: 1},
-		{title: "REASON", least: 20},
-	}}
-	for _, r := range rs {
-		version, value := "-", "-"
-		if c := r.Champion; c != nil {
-			version = fmt.Sprintf("v%d %s", c.Version, plain.Line(c.Candidate))
-		}
-		if v, ok := championValue(&r); ok {
-			value = plain.Line(r.Metric) + " " + plain.Value(v)
-		}
-		line := row{cells: []string{moment(r.Created, zone), plain.Line(r.Run), string(r.Verdict), version, value, plain.Line(r.Reason)}}
-		if r.Verdict == bakeoff.Failed {
-			line.style = badStyle
-		}
-		t.rows = append(t.rows, line)
-	}
-	if dropped := t.write(w, width, color); len(dropped) > 0 {
-		writeNarrow(w, dropped)
-	}
-}
-
-// championValue returns the objective metric of the version that was live after the run.
-func championValue(r *bakeoff.Report) (float64, bool) {
-	role, name := bakeoff.RoleChampion, ""
-	if r.Verdict == bakeoff.Promoted && r.Champion != nil {
-		role, name = bakeoff.RoleChallenger, r.Champion.Candidate
-	}
-	row, ok := contestant(r, func(row *bakeoff.LeaderboardRow) bool {
-		return row.Role == role && (name == "" || row.Candidate == name)
-	})
-	if !ok {
-		return 0, false
-	}
-	return row.Metrics[r.Metric], true
-}
-
-// moment formats a time to the minute, with its offset from UTC: abbreviations of zones are ambiguous.
-func moment(t time.Time, zone *time.Location) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return t.In(zone).Format("2006-01-02 15:04 -07:00")
-}
-
-// writeModels writes one line a version, the newest of each model first, with times in the
-// machine's zone.
-func writeModels(w io.Writer, vs []bakeoff.Version, aliases []bakeoff.Alias, width int, color bool) {
-	writeModelsIn(w, vs, aliases, width, color, time.Local)
-}
-
-func writeModelsIn(w io.Writer, vs []bakeoff.Version, aliases []bakeoff.Alias, width int, color bool, zone *time.Location) {
-	t := table{columns: []column{
-		{title: "MODEL"},
-		{title: "VERSION"},
-		{title: "ALIASES"},
-		{title: "CANDIDATE"},
-		{title: "CREATED"},
-		{title: "SIZE", right: true, drop: 1},
-		{title: "ARTIFACT", drop: 3},
-		{title: "RUN", drop: 2},
-		{title: "METRICS", least: 16},
-	}}
-	vs = slices.SortedFunc(slices.Values(vs), func(a, b bakeoff.Version) int {
-		return cmp.Or(strings.Compare(a.Model, b.Model), b.Version-a.Version)
-	})
-	for _, v := range vs {
-		artifact := string(v.Artifact)
-		if width > 0 {
-			artifact = v.Artifact.Short()
-		}
-		names := aliasesOf(v, aliases)
-		line := row{cells: []string{
-			plain.Line(v.Model), fmt.Sprintf("v%d", v.Version), cmp.Or(strings.Join(names, ", "), "-"),
-			plain.Line(v.Candidate), moment(v.Created, zone), sizeCell(v.Bytes), plain.Line(artifact), plain.Line(v.Lineage.Run),
-			metricsInWords(v.Lineage.Metrics),
-		}}
-		if slices.Contains(names, bakeoff.AliasChampion) {
-			line.style = goodStyle
-		}
-		t.rows = append(t.rows, line)
-	}
-	if dropped := t.write(w, width, color); len(dropped) > 0 {
-		writeNarrow(w, dropped)
-	}
-}
-
-// aliasesOf returns the names that point to a version, sorted.
-func aliasesOf(v bakeoff.Version, aliases []bakeoff.Alias) []string {
-	var names []string
-	for _, a := range aliases {
-		if a.Model == v.Model && a.Version == v.Version {
-			names = append(names, plain.Line(a.Name))
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
-// metricsInWords lists metrics by name.
-func metricsInWords(metrics map[string]float64) string {
-	var parts []string
-	for name, v := range metrics {
-		parts = append(parts, plain.Line(name)+" "+plain.Value(v))
-	}
-	slices.Sort(parts)
-	return cmp.Or(strings.Join(parts, ", "), "-")
 }

@@ -91,9 +91,13 @@ func reports() map[string]bakeoff.Report {
 	promoted.Notes = []string{"column phone_service is constant"}
 	promoted.Leaderboard[2].Unseen = 3
 
+	promoted.Trigger = bakeoff.TriggerPerson
+
 	first := report(bakeoff.Promoted, "first champion: boosting has roc_auc 0.8512 and beats the baseline's 0.5000",
 		contender(1, "boosting", bakeoff.RoleChallenger, 0.8512, 0.8012), baselineRow(2))
 	first.Champion = version(1, "boosting")
+
+	first.Trigger = bakeoff.TriggerAPI
 
 	kept := report(bakeoff.Kept, "no challenger is better than v17: the best, forest, has roc_auc 0.8460 against 0.8480",
 		defending(1, "boosting", 17, 0.8480), contender(2, "forest", bakeoff.RoleChallenger, 0.8460, 0.79), baselineRow(3))
@@ -123,7 +127,18 @@ func reports() map[string]bakeoff.Report {
 		rmse.Leaderboard[i].Metrics = map[string]float64{"rmse": v, "r2": 0.71}
 		rmse.Leaderboard[i].Interval = map[string][2]float64{"rmse": {v - 100, v + 100}}
 	}
+	late := report(bakeoff.Kept, "no challenger is better than v17: the best, forest, has roc_auc 0.8460 against 0.8480",
+		defending(1, "boosting", 17, 0.8480), contender(2, "forest", bakeoff.RoleChallenger, 0.8460, 0.79),
+		broken("slow", "deadline passed at 2026-11-22T20:30:00Z"))
+	late.Trigger, late.Tick, late.Deadline, late.Late = bakeoff.TriggerSchedule, night, night.Add(30*time.Minute), true
+	late.Champion = version(17, "boosting")
+
+	retry := late
+	retry.Run, retry.RetryOf, retry.Trigger = "churn-20261122T210000123Z-ab12", late.Run, bakeoff.TriggerRetry
+	retry.Tick, retry.Deadline, retry.Late, retry.Leaderboard = time.Time{}, time.Time{}, false, late.Leaderboard[:2]
+
 	return map[string]bakeoff.Report{
+		"late": late, "retry": retry,
 		"promoted": promoted, "first": first, "kept": kept, "tie": tie, "failed": failed,
 		"incomparable": incomparable, "hangul": hangul, "rmse": rmse,
 	}
@@ -134,7 +149,7 @@ func TestLeaderboard(t *testing.T) {
 		for suffix, width := range map[string]int{"": 0, "-80": 80} {
 			t.Run(name+suffix, func(t *testing.T) {
 				var out bytes.Buffer
-				writeLeaderboard(&out, r, width, false)
+				writeLeaderboardIn(&out, r, width, false, seoul)
 				checkGolden(t, "leaderboard-"+name+suffix, out.Bytes())
 				checkPlain(t, out.String())
 			})
@@ -146,20 +161,24 @@ func TestWhy(t *testing.T) {
 	for name, r := range reports() {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			writeWhy(&out, r)
+			writeWhyIn(&out, r, seoul)
 			checkGolden(t, "why-"+name, out.Bytes())
 			checkPlain(t, out.String())
 		})
 	}
 }
 
-func history() []bakeoff.Report {
+// history is what became of a week: runs, one of them late and one its retry, and ticks without a run.
+func history() []past {
 	all := reports()
-	rs := []bakeoff.Report{all["failed"], all["kept"], all["promoted"], all["first"], all["hangul"]}
+	rs := []bakeoff.Report{all["failed"], all["retry"], all["late"], all["kept"], all["promoted"], all["first"], all["hangul"]}
+	day := func(n int) time.Time { return night.Add(-time.Duration(n) * 24 * time.Hour) }
 	for i := range rs {
-		rs[i].Created = night.Add(-time.Duration(i) * 24 * time.Hour)
+		rs[i].Created = day(i)
 	}
-	return rs
+	skipped := bakeoff.Tick{Time: day(2).Add(time.Hour), Last: day(2).Add(time.Hour), Count: 1, State: bakeoff.TickSkipped, Reason: "run churn-20261120T200000Z was still open"}
+	missed := bakeoff.Tick{Time: day(4).Add(time.Hour), Last: day(3).Add(-time.Hour), Count: 23, State: bakeoff.TickMissed, Reason: "nobody looked:\x07 the node was off"}
+	return pastOf(rs, []bakeoff.Tick{skipped, {Time: day(2), Last: day(2), Count: 1, State: bakeoff.TickRun}, missed}, 100)
 }
 
 func TestHistory(t *testing.T) {
@@ -172,6 +191,19 @@ func TestHistory(t *testing.T) {
 	}
 }
 
+// A limit holds for runs and ticks together, and keeps the newest of both.
+func TestPastOf(t *testing.T) {
+	rs := []bakeoff.Report{{Run: "b", Created: night}, {Run: "a", Created: night.Add(-2 * time.Hour)}}
+	ticks := []bakeoff.Tick{{Time: night.Add(-3 * time.Hour), Last: night.Add(-time.Hour), State: bakeoff.TickMissed}}
+	all := pastOf(rs, ticks, 2)
+	if len(all) != 2 || all[0].run == nil || all[0].run.Run != "b" || all[1].tick == nil {
+		t.Errorf("%+v", all)
+	}
+	if all := pastOf(rs, ticks, 0); len(all) != 0 {
+		t.Errorf("%+v", all)
+	}
+}
+
 func models() ([]bakeoff.Version, []bakeoff.Alias) {
 	var vs []bakeoff.Version
 	for i, candidate := range []string{"forest", "boosting", "부스팅"} {
@@ -181,11 +213,26 @@ func models() ([]bakeoff.Version, []bakeoff.Alias) {
 			Lineage: bakeoff.Lineage{Run: "churn-20261122T200000Z", Metrics: map[string]float64{"roc_auc": 0.84, "accuracy": 0.8}},
 		})
 	}
+	vs[0].Released = night
 	return vs, []bakeoff.Alias{
 		{Model: "churn", Name: "previous", Version: 1},
 		{Model: "churn", Name: "champion", Version: 2},
 		{Model: "churn", Name: "audited", Version: 2},
 		{Model: "sales", Name: "champion", Version: 3},
+	}
+}
+
+func TestMovedInWords(t *testing.T) {
+	for want, a := range map[string]bakeoff.Alias{
+		"champion: v17 since 2026-11-23 05:00 +09:00, by churn-20261122T200000Z": {By: "churn-20261122T200000Z"},
+		"champion: v17 since 2026-11-23 05:00 +09:00, by ann, a rollback: odd answers since two": {
+			By: "ann", Rollback: true, Why: "odd answers\x1b[2J\nsince two",
+		},
+	} {
+		a.Name, a.Version, a.Moved = "champion", 17, night
+		if got := movedInWords(a, seoul); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/plain"
@@ -12,10 +13,15 @@ import (
 
 // writeWhy writes in sentences why a run ended as it did: what is live, what decided, by how much,
 // what would have changed it, who was not judged, and which rows did not count.
-func writeWhy(w io.Writer, r bakeoff.Report) {
+func writeWhy(w io.Writer, r bakeoff.Report) { writeWhyIn(w, r, time.Local) }
+
+func writeWhyIn(w io.Writer, r bakeoff.Report, zone *time.Location) {
 	_, _ = fmt.Fprintf(w, "%s: %s. %s.\n", plain.Line(r.Run), r.Verdict, capital(liveInWords(&r)))
 	if reason := plain.Line(r.Reason); reason != "" {
 		_, _ = fmt.Fprintln(w, sentence(reason))
+	}
+	for _, line := range circumstances(&r, zone) {
+		_, _ = fmt.Fprintln(w, line)
 	}
 	paragraphs := [][]string{comparison(&r), absences(&r), rowSentences(&r)}
 	for _, lines := range paragraphs {
@@ -27,6 +33,25 @@ func writeWhy(w io.Writer, r bakeoff.Report) {
 			_, _ = fmt.Fprintln(w, line)
 		}
 	}
+}
+
+// circumstances tell where a run came from, and that it was late.
+func circumstances(r *bakeoff.Report, zone *time.Location) []string {
+	var lines []string
+	switch {
+	case r.RetryOf != "":
+		lines = append(lines, fmt.Sprintf("It repeats what failed in %s, on the same rows.", plain.Line(r.RetryOf)))
+	case !r.Tick.IsZero():
+		lines = append(lines, fmt.Sprintf("It was due at %s.", moment(r.Tick, zone)))
+	case r.Trigger == bakeoff.TriggerPerson:
+		lines = append(lines, "A person started it.")
+	case r.Trigger == bakeoff.TriggerAPI:
+		lines = append(lines, "It was started through the API.")
+	}
+	if r.Late {
+		lines = append(lines, fmt.Sprintf("It was late: %s.", lateInWords(r, zone)))
+	}
+	return lines
 }
 
 // sentence gives s a capital letter and a full stop.
