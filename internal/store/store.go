@@ -258,6 +258,24 @@ func (s *Store) list(ctx context.Context, bucket jetstream.KeyValue, each func(k
 
 // all reads every record that matches the filters.
 func all[T any](ctx context.Context, s *Store, bucket jetstream.KeyValue, filters ...string) ([]T, error) {
+	values, ok := s.few(ctx, bucket, filters)
+	if !ok {
+		var err error
+		if values, err = s.many(ctx, bucket, filters); err != nil {
+			return nil, err
+		}
+	}
+	records := make([]T, len(values))
+	for i, value := range values {
+		if err := s.decode(ctx, value, &records[i]); err != nil {
+			return nil, fmt.Errorf("read a record of %s: %w", bucket.Bucket(), err)
+		}
+	}
+	return records, nil
+}
+
+// many is few for any number of keys.
+func (s *Store) many(ctx context.Context, bucket jetstream.KeyValue, filters []string) ([][]byte, error) {
 	var values [][]byte
 	places := map[string]int{}
 	err := s.list(ctx, bucket, func(key string, value []byte) error {
@@ -269,14 +287,5 @@ func all[T any](ctx context.Context, s *Store, bucket jetstream.KeyValue, filter
 		values = append(values, value)
 		return nil
 	}, filters...)
-	if err != nil {
-		return nil, err
-	}
-	records := make([]T, len(values))
-	for i, value := range values {
-		if err := s.decode(ctx, value, &records[i]); err != nil {
-			return nil, fmt.Errorf("read a record of %s: %w", bucket.Bucket(), err)
-		}
-	}
-	return records, nil
+	return values, err
 }
