@@ -131,7 +131,11 @@ func (s *shell) resumeCommand() *cobra.Command {
 		Use: "resume [NAME]", Short: "Lift a pause of the schedule and the hold of a rollback", Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return s.act(c, args, func(ctx context.Context, n *session, name string) error {
-				lifted, err := n.Resume(ctx, name)
+				var lifted client.Resumed
+				err := s.working(ctx, n, func(ctx context.Context) (err error) { // the schedule asks which runs are open
+					lifted, err = n.Resume(ctx, name)
+					return err
+				})
 				if err != nil {
 					return err
 				}
