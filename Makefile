@@ -44,6 +44,15 @@ fuzz: ## every fuzz target for FUZZ (60s) each
 bench: ## every benchmark
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
+.PHONY: long
+long: ## the tests that kill, swap and restart, for as long as the promised figures ask for
+	$(GO) test -v -timeout 2h ./e2e -long
+	$(GO) test -v -timeout 10m ./internal/inference -run SwapUnderLoad -load 60s -rate 5000
+
+.PHONY: image
+image: ## the build of the Dockerfile, tried without docker
+	tools/check-image.sh
+
 .PHONY: help
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
