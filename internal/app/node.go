@@ -146,7 +146,7 @@ func (n *Node) introduce() {
 		return n.liveOn(model, version)
 	})
 	n.deployer = deploy.New(deploy.Config{
-		Store: n.counted, Hooks: n.hooks, Artifacts: n.artifactFiles, Scratch: n.scratch, Log: log,
+		Store: n.counted, Hooks: n.hooks, Artifacts: n.artifactFiles, Scratch: n.scratch, Keep: n.server.Dir(), Log: log,
 	})
 	n.live = predict.New(storedModels{n.store, n.runtime}, n.workerName(), log)
 	n.monitor.Watch(n.measured())

@@ -37,6 +37,12 @@ func (d *Deployer) copy(ctx context.Context, j job) outbound.Outcome {
 	if !filepath.IsAbs(target) || target == filepath.Dir(target) {
 		return outbound.Refused("the folder to copy to is not an absolute path", "correct it in the file")
 	}
+	switch {
+	case replaces(target, d.keep) || d.keep != "" && replaces(d.keep, target):
+		return outbound.Refused("the folder to copy to is the store's, or is around or in it", "give another folder")
+	case replaces(target, j.dir):
+		return outbound.Refused("the folder to copy to has the pipeline's file in it", "give another folder")
+	}
 	moment := fmt.Sprintf("v%d-%s", j.Version.Version, j.Moved.UTC().Format(copyForm))
 	folder := target + "." + moment
 	if now, err := os.Readlink(target); err == nil && now == filepath.Base(folder) { // an earlier try came so far
@@ -57,6 +63,36 @@ func (d *Deployer) copy(ctx context.Context, j job) outbound.Outcome {
 		return failed("put the new folder in place", err)
 	}
 	return copied(sweep(target, j.Moved), kept)
+}
+
+// replaces reports whether to put another folder in the place of target would take a folder away, by
+// the name by which it is known or by that which it has without links; "" is none.
+func replaces(target, folder string) bool {
+	if folder == "" {
+		return false
+	}
+	for _, there := range []string{target, unlinked(target)} {
+		if within(there, folder) || within(there, unlinked(folder)) {
+			return true
+		}
+	}
+	return false
+}
+
+// unlinked returns a path without links on the way to it. What is itself a link stays one: it is the
+// link that is replaced.
+func unlinked(path string) string {
+	parent, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		return path
+	}
+	return filepath.Join(parent, filepath.Base(path))
+}
+
+// within reports whether a path is a folder or something in it.
+func within(folder, path string) bool {
+	way, err := filepath.Rel(folder, path)
+	return err == nil && filepath.IsLocal(way)
 }
 
 // copied is the outcome of a copy. Old folders that cannot be removed are not worth another try.

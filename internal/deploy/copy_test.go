@@ -1,7 +1,9 @@
 package deploy_test
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/deploy"
 )
 
 // copyAll carries out the copies of versions from..to, one deployment after another.
@@ -180,5 +183,54 @@ func TestAnEmptyFolderMakesPlace(t *testing.T) {
 	}
 	if o := copyAll(t, target, 1, 1); o.Detail != "" || read(filepath.Join(target, "model.bin")) != "v1" || len(beside(t, target)) != 2 {
 		t.Errorf("outcome %+v, %q", o, beside(t, target))
+	}
+}
+
+// TestACopyTakesNothingOfOursAway names folders whose loss would be that of the store, or of the
+// pipeline's file.
+func TestACopyTakesNothingOfOursAway(t *testing.T) {
+	home := t.TempDir()
+	kept := filepath.Join(home, "data", "store")
+	pipelines := filepath.Join(home, "pipelines", "nightly")
+	for _, folder := range []string{filepath.Join(kept, "nats"), pipelines, filepath.Join(home, "elsewhere")} {
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link := filepath.Join(home, "link")
+	if err := os.Symlink(filepath.Join(home, "data"), link); err != nil {
+		t.Skip(err)
+	}
+	for _, c := range []struct{ copy, want string }{
+		{kept, bakeoff.DeliveryRefused},
+		{filepath.Join(kept, "nats"), bakeoff.DeliveryRefused},
+		{filepath.Dir(kept), bakeoff.DeliveryRefused},
+		{filepath.Join(link, "store"), bakeoff.DeliveryRefused},
+		{filepath.Join(link, "store", "nats"), bakeoff.DeliveryRefused},
+		{home, bakeoff.DeliveryRefused},
+		{pipelines, bakeoff.DeliveryRefused},
+		{filepath.Dir(pipelines), bakeoff.DeliveryRefused},
+		{filepath.Join(pipelines, "model"), bakeoff.DeliverySent},
+		{filepath.Join(home, "data", "store-of-models"), bakeoff.DeliverySent},
+		{filepath.Join(home, "elsewhere"), bakeoff.DeliverySent},
+		{link, bakeoff.DeliverySent}, // the link alone
+	} {
+		s := &memory{}
+		s.add(moved(1))
+		d := deploy.New(deploy.Config{
+			Store: s, Artifacts: files, Scratch: filepath.Join(kept, "scratch"), Keep: kept, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+			Hooks: func(context.Context, string, bakeoff.Digest) (string, []bakeoff.Hook, error) {
+				return pipelines, []bakeoff.Hook{{Copy: c.copy}}, nil
+			},
+		})
+		if _, err := d.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if o := s.outcome("churn-v1-x", 0); o.State != c.want {
+			t.Errorf("copy to %s: %s (%s), want %s", c.copy, o.State, o.Detail, c.want)
+		}
+		if info, err := os.Lstat(filepath.Join(kept, "nats")); err != nil || !info.IsDir() {
+			t.Fatalf("copy to %s: the store is gone: %v", c.copy, err)
+		}
 	}
 }

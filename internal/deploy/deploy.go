@@ -36,6 +36,7 @@ type Config struct {
 	// Artifacts writes the files of a version's artifact into an empty folder.
 	Artifacts func(ctx context.Context, v bakeoff.Version, dir string) error
 	Scratch   string // a folder for the files that commands see, emptied with the process
+	Keep      string // the folder of the store, of which no copy may take the place; "" for none
 	Log       *slog.Logger
 }
 
@@ -45,6 +46,7 @@ type Deployer struct {
 	hooks     func(ctx context.Context, pipeline string, revision bakeoff.Digest) (string, []bakeoff.Hook, error)
 	artifacts func(ctx context.Context, v bakeoff.Version, dir string) error
 	scratch   string
+	keep      string
 	log       *slog.Logger
 	client    *outbound.Client
 
@@ -55,7 +57,7 @@ type Deployer struct {
 // the receiver.
 func New(c Config) *Deployer {
 	return &Deployer{
-		store: c.Store, hooks: c.Hooks, artifacts: c.Artifacts, scratch: c.Scratch,
+		store: c.Store, hooks: c.Hooks, artifacts: c.Artifacts, scratch: c.Scratch, keep: c.Keep,
 		log: c.Log.With("component", "deploy"), client: outbound.NewClient(), turn: make(chan struct{}, 1),
 	}
 }
