@@ -35,24 +35,18 @@ const maxMessage = 4 << 20
 // the last pair is an error. A run that has ended yields its events at once.
 func (c *Client) Events(ctx context.Context, run string, after uint64) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		p := &patience{limit: c.patience}
-		for {
-			before := after
-			err := c.events(ctx, run, &after, yield)
-			if err == nil || errors.Is(err, errStop) {
-				return
+		err := c.streamOn(ctx, path("runs", run, "events"), after, func(m message) error {
+			e := Event{Seq: m.id}
+			if err := json.Unmarshal(m.data, &e.Event); err != nil {
+				return fmt.Errorf("read an event: %w", err)
 			}
-			if after > before {
-				p.reset()
+			if !yield(e, nil) {
+				return errStop
 			}
-			if bakeoff.CodeOf(err) == bakeoff.CodeUnavailable && p.wait(ctx) {
-				continue
-			}
-			if ctx.Err() != nil {
-				err = c.unreachable(ctx, err)
-			}
+			return nil
+		})
+		if err != nil {
 			yield(Event{}, err)
-			return
 		}
 	}
 }
@@ -60,23 +54,34 @@ func (c *Client) Events(ctx context.Context, run string, after uint64) iter.Seq2
 // errStop says that whoever ranges over a stream wants no more of it.
 var errStop = errors.New("the caller wants no more")
 
-// events reads one connection's worth of events; nil says that the last has come.
-func (c *Client) events(ctx context.Context, run string, after *uint64, yield func(Event, error) bool) error {
-	return c.stream(ctx, path("runs", run, "events"), *after, func(m message) error {
-		e := Event{Seq: m.id}
-		if err := json.Unmarshal(m.data, &e.Event); err != nil {
-			return fmt.Errorf("read an event: %w", err)
+// streamOn is stream that goes on where a connection broke, after the last message that has come; a
+// caller who wants no more is no error.
+func (c *Client) streamOn(ctx context.Context, path string, after uint64, each func(message) error) error {
+	p := &patience{limit: c.patience}
+	for {
+		before := after
+		err := c.stream(ctx, path, after, func(m message) error {
+			after = max(after, m.id)
+			return each(m)
+		})
+		if err == nil || errors.Is(err, errStop) {
+			return nil
 		}
-		*after = m.id
-		if !yield(e, nil) {
-			return errStop
+		if after > before {
+			p.reset()
 		}
-		return nil
-	})
+		if bakeoff.CodeOf(err) == bakeoff.CodeUnavailable && p.wait(ctx) {
+			continue
+		}
+		if ctx.Err() != nil {
+			err = c.unreachable(ctx, err)
+		}
+		return err
+	}
 }
 
-// Logs yields what the builds of a run wrote, and with Follow what they write until they have ended.
-// A connection that breaks ends it with an error: whoever goes on asks anew.
+// Logs yields what the builds of a run wrote, and with Follow what they write until they have ended;
+// then it goes on by itself where a connection broke, as Events does.
 func (c *Client) Logs(ctx context.Context, run string, q LogQuery) iter.Seq2[LogEntry, error] {
 	query := url.Values{}
 	if q.Candidate != "" {
@@ -86,8 +91,12 @@ func (c *Client) Logs(ctx context.Context, run string, q LogQuery) iter.Seq2[Log
 		query.Set("follow", "true")
 	}
 	return func(yield func(LogEntry, error) bool) {
-		err := c.stream(ctx, path("runs", run, "logs")+"?"+query.Encode(), 0, func(m message) error {
-			var e LogEntry
+		ask := c.stream
+		if q.Follow {
+			ask = c.streamOn
+		}
+		err := ask(ctx, path("runs", run, "logs")+"?"+query.Encode(), q.After, func(m message) error {
+			e := LogEntry{Seq: m.id}
 			if err := json.Unmarshal(m.data, &e); err != nil {
 				return fmt.Errorf("read a log entry: %w", err)
 			}

@@ -88,6 +88,8 @@ type Event struct {
 
 // LogEntry is a piece of what a trial's build wrote, or how the trial ended.
 type LogEntry struct {
+	// Seq is the place of what is followed in the node's stream of events; 0 for the rest.
+	Seq       uint64 `json:"-"`
 	Candidate string `json:"candidate"`
 	Attempt   int    `json:"attempt,omitempty" doc:"which attempt wrote it, from 1"`
 	Text      string `json:"text,omitempty" doc:"as it was written, with its line ends"`
@@ -100,6 +102,7 @@ type LogEntry struct {
 type LogQuery struct {
 	Candidate string // "" for all
 	Follow    bool   // wait for more until the trials have ended
+	After     uint64 // with Follow: the Seq of the last entry that was received; 0 for none
 }
 
 // RunQuery says which runs of all pipelines are asked for.

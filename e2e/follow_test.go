@@ -76,6 +76,20 @@ func output(t *testing.T, c *exec.Cmd) string {
 	return string(out)
 }
 
+// following starts to follow what the slow build of a run prints.
+func following(t *testing.T, dir, run string) (*exec.Cmd, *bufio.Reader) {
+	t.Helper()
+	follow := program(t, dir, "logs", "--follow", "--run", run, "--candidate", "slow")
+	pipe, err := follow.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := follow.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return follow, bufio.NewReader(pipe)
+}
+
 // TestLogsAreFollowedWhileABuildGoesOn reads what a build prints before it has ended, on the node and
 // on a worker that has joined it, and all of it once more when it is over.
 func TestLogsAreFollowedWhileABuildGoesOn(t *testing.T) {
@@ -94,15 +108,7 @@ func TestLogsAreFollowedWhileABuildGoesOn(t *testing.T) {
 				background(t, program(t, dir, "worker", "--join", at.NATS, "--queue", queue))
 			}
 			id := strings.TrimSpace(output(t, program(t, dir, "run", "--detach")))
-			follow := program(t, dir, "logs", "--follow", "--run", id, "--candidate", "slow")
-			pipe, err := follow.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := follow.Start(); err != nil {
-				t.Fatal(err)
-			}
-			printed := bufio.NewReader(pipe)
+			follow, printed := following(t, dir, id)
 			first, err := printed.ReadString('\n')
 			if err != nil || first != "slow | loaded\n" {
 				t.Errorf("the first line is %q, %v", first, err)
@@ -128,7 +134,7 @@ func TestLogsAreFollowedWhileABuildGoesOn(t *testing.T) {
 }
 
 // TestARunIsWatchedThroughARestart ends the node in the middle of a run and starts it again: whoever
-// watches the run sees its verdict.
+// watches the run sees its verdict, and whoever follows its logs the second attempt.
 func TestARunIsWatchedThroughARestart(t *testing.T) {
 	for name, end := range map[string]func(*node){"stopped": (*node).stop, "killed": (*node).kill} {
 		t.Run(name, func(t *testing.T) {
@@ -143,8 +149,13 @@ func TestARunIsWatchedThroughARestart(t *testing.T) {
 				t.Fatal(err)
 			}
 			started(t, dir)
+			follow, printed := following(t, dir, openRun(t, n))
+			before, err := printed.ReadString('\n')
+			if err != nil || before != "slow | loaded\n" {
+				t.Errorf("before the restart %q is printed, %v", before, err)
+			}
 			end(n)
-			time.Sleep(3 * time.Second) // the time in which it is away is what is tested
+			time.Sleep(2 * time.Second) // the time in which it is away is what is tested
 			n = startNode(t, dir, "bakeoff.yaml")
 			letGo(t, dir)
 			if err := watch.Wait(); err != nil {
@@ -157,6 +168,23 @@ func TestARunIsWatchedThroughARestart(t *testing.T) {
 			if n := strings.Count(seen.String(), "verdict=promoted"); n != 1 {
 				t.Errorf("the verdict was seen %d times:\n%s", n, seen)
 			}
+			after, err := io.ReadAll(printed)
+			if err != nil || strings.Count(string(after), "loaded") != 1 || !strings.HasSuffix(string(after), "slow | loaded\nslow | trained\n== slow: built\n") {
+				t.Errorf("after the restart %q is printed, %v", after, err)
+			}
+			if err := follow.Wait(); err != nil {
+				t.Error(err)
+			}
 		})
 	}
+}
+
+// openRun returns the ID of the run that is under way.
+func openRun(t *testing.T, n *node) string {
+	t.Helper()
+	var open []struct{ Run string }
+	if err := n.get("/api/v1/runs?open=true", &open); err != nil || len(open) != 1 {
+		t.Fatalf("the open runs are %v, %v", open, err)
+	}
+	return open[0].Run
 }

@@ -133,20 +133,21 @@ func (a *api) streams() {
 		id: "get-logs", method: http.MethodGet, path: "/runs/{run}/logs", need: access.Read, stream: eventStream,
 		summary: "What the builds of a run wrote, or write",
 		about: "Server-sent events. The data is {candidate, attempt, text}; the last of a trial is {candidate, attempt, state, reason}. " +
-			"The other events are those of watch-run.",
+			"What is followed has an id, from which Last-Event-ID goes on. The other events are those of watch-run.",
 	}
 	huma.Register(a.huma, logs.operation(), func(ctx context.Context, in *struct {
 		Identified
 		Candidate string `query:"candidate" pattern:"^[a-z0-9][a-z0-9_-]{0,62}$" patternDescription:"the name of a candidate" doc:"only this one's"`
 		Follow    bool   `query:"follow" doc:"wait for more until the trials have ended"`
+		After     uint64 `header:"Last-Event-ID" doc:"with follow: the id of the last entry that was received"`
 	},
 	) (*huma.StreamResponse, error) {
 		if err := a.hasCandidate(ctx, in.Run, in.Candidate); err != nil {
 			return nil, a.failure(ctx, logs, err)
 		}
-		q := client.LogQuery{Candidate: in.Candidate, Follow: in.Follow}
+		q := client.LogQuery{Candidate: in.Candidate, Follow: in.Follow, After: in.After}
 		return a.streamed(logs, func(ctx context.Context, send func(item) error) error {
-			return a.node.Logs(ctx, in.Run, q, func(e client.LogEntry) error { return send(item{data: e}) })
+			return a.node.Logs(ctx, in.Run, q, func(e client.LogEntry) error { return send(item{id: e.Seq, data: e}) })
 		}), nil
 	})
 }

@@ -58,15 +58,15 @@ func TestEvents(t *testing.T) {
 
 func TestLogs(t *testing.T) {
 	node := &fake{logs: []client.LogEntry{
-		{Candidate: "forest", Attempt: 1, Text: "tree 1\ntree 2\n"},
+		{Seq: 7, Candidate: "forest", Attempt: 1, Text: "tree 1\ntree 2\n"},
 		{Candidate: "forest", Attempt: 1, Text: "event: end\n\ndata: <나무>\r\n"},
 		{Candidate: "forest", Attempt: 1, State: bakeoff.TrialFailed, Reason: "exit code 1"},
 	}}
 	c := dial(t, node, access.Socket, client.Options{})
-	if diff := cmp.Diff(node.logs, all(t, c.Logs(t.Context(), run, client.LogQuery{Candidate: "forest", Follow: true}))); diff != "" {
+	if diff := cmp.Diff(node.logs, all(t, c.Logs(t.Context(), run, client.LogQuery{Candidate: "forest", Follow: true, After: 5}))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"Run " + run, "Logs " + run + " {Candidate:forest Follow:true}"}, node.asked()); diff != "" {
+	if diff := cmp.Diff([]string{"Run " + run, "Logs " + run + " {Candidate:forest Follow:true After:5}"}, node.asked()); diff != "" {
 		t.Errorf("the node was asked (-want +got):\n%s", diff)
 	}
 }

@@ -304,7 +304,7 @@ func (f face) Logs(ctx context.Context, id string, q client.LogQuery, each func(
 	if q.Candidate != "" && !slices.ContainsFunc(run.Trials, func(t bakeoff.Trial) bool { return t.Candidate == q.Candidate }) {
 		return bakeoff.Errorf(bakeoff.CodeNotFound, "run %s has no candidate %q", id, q.Candidate)
 	}
-	if q.Follow && report.Verdict == "" {
+	if q.Follow && (report.Verdict == "" || q.After > 0) {
 		return f.followLogs(ctx, run, q, each)
 	}
 	for _, t := range run.Trials {
@@ -348,6 +348,9 @@ func (f face) followLogs(ctx context.Context, run bakeoff.Run, q client.LogQuery
 		switch {
 		case q.Candidate != "" && t.Candidate != q.Candidate:
 		case takenOver(run, t):
+			if q.After > 0 {
+				continue // they were handed out before the connection broke
+			}
 			if err := f.log(ctx, t, each); err != nil {
 				return err
 			}
@@ -362,7 +365,7 @@ func (f face) followLogs(ctx context.Context, run bakeoff.Run, q client.LogQuery
 		if q.Candidate != "" && e.Candidate != q.Candidate {
 			return nil
 		}
-		entry := client.LogEntry{Candidate: e.Candidate, Attempt: e.Attempt}
+		entry := client.LogEntry{Seq: e.Seq, Candidate: e.Candidate, Attempt: e.Attempt}
 		switch e.Kind {
 		case bakeoff.EventLog:
 			entry.Text = e.Message
@@ -377,8 +380,10 @@ func (f face) followLogs(ctx context.Context, run bakeoff.Run, q client.LogQuery
 		default:
 			return nil
 		}
-		if err := each(entry); err != nil {
-			return err
+		if e.Seq > q.After { // what came before is gone over for the trials that it ended
+			if err := each(entry); err != nil {
+				return err
+			}
 		}
 		if left == 0 {
 			return errNoMore

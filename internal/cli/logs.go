@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -85,10 +86,10 @@ func (s *shell) logs(ctx context.Context, n *session, run string, q client.LogQu
 		if err != nil {
 			return err
 		}
-		i := len(logs) - 1
-		if i < 0 || logs[i].Candidate != e.Candidate {
+		i := slices.IndexFunc(logs, func(l trialLog) bool { return l.Candidate == e.Candidate })
+		if i < 0 {
 			logs = append(logs, trialLog{Candidate: e.Candidate})
-			i++
+			i = len(logs) - 1
 		}
 		logs[i].Log += e.Text
 		if e.State != "" {
@@ -111,19 +112,31 @@ func (s *shell) followLogs(ctx context.Context, n *session, run string, q client
 			return err
 		}
 		lines := strings.SplitAfter(rest[e.Candidate]+e.Text, "\n")
-		rest[e.Candidate] = lines[len(lines)-1]
 		for _, line := range lines[:len(lines)-1] {
-			fmt.Fprintf(s.stdout, "%s | %s", e.Candidate, line)
+			fmt.Fprintf(s.stdout, "%s | %s\n", e.Candidate, lastWritten(line))
 		}
+		rest[e.Candidate] = stillOpen(lines[len(lines)-1])
 		if e.State == "" {
 			continue
 		}
-		if last := rest[e.Candidate]; last != "" {
+		if last := lastWritten(rest[e.Candidate]); last != "" {
 			fmt.Fprintf(s.stdout, "%s | %s\n", e.Candidate, last)
 		}
 		fmt.Fprintf(s.stdout, "== %s: %s\n", e.Candidate, stateInWords(e.State, e.Reason))
 	}
 	return nil
+}
+
+// lastWritten is what a terminal is left with of a line that was written over and over, as progress
+// bars are: what follows the last carriage return.
+func lastWritten(line string) string {
+	line = strings.TrimRight(line, "\r\n")
+	return line[strings.LastIndexByte(line, '\r')+1:]
+}
+
+// stillOpen returns of a line that has not ended what may still be seen of it.
+func stillOpen(line string) string {
+	return line[strings.LastIndexByte(strings.TrimRight(line, "\r"), '\r')+1:]
 }
 
 func stateInWords(state bakeoff.TrialState, reason string) string {
