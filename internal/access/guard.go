@@ -67,7 +67,7 @@ func (g *Guard) Protect(door Door, m *Mux) http.Handler {
 		if door == Loopback && !g.knownHost(r.Host) {
 			// A page whose name was made to point at this machine would otherwise be taken for ours.
 			refuse(w, r, bakeoff.Errorf(bakeoff.CodeForbidden, "this node is not known by the name %q", legible(r.Host)).
-				WithHint("ask it as localhost, or name the host in the node's settings"))
+				WithHint("ask it as localhost, or start the node with `--host NAME`"))
 			return
 		}
 		a := g.admit(door, r)
