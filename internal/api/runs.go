@@ -114,7 +114,7 @@ func (a *api) streams() {
 	events := route{
 		id: "watch-run", method: http.MethodGet, path: "/runs/{run}/events", need: access.Read, stream: eventStream,
 		summary: "What happens in a run, until its verdict",
-		about: "Server-sent events. The data is {time, run, kind, candidate, progress, message}, the id is what Last-Event-ID takes to go on from. " +
+		about: "Server-sent events. The data is {time, run, kind, candidate, attempt, progress, message}, the id is what Last-Event-ID takes to go on from. " +
 			"The event \"end\" says that there is no more, \"bye\" that the node stops, \"error\" that the data is an error.",
 	}
 	huma.Register(a.huma, events.operation(), func(ctx context.Context, in *struct {
