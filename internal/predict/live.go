@@ -106,7 +106,7 @@ func (l *Live) Run(ctx context.Context) error {
 		if time.Since(began) > lastRetry {
 			pause = firstRetry
 		}
-		l.log.Warn("models cannot be watched; what is loaded stays", "error", err, "again", pause)
+		l.log.Warn("models cannot be watched; what is loaded stays", "error", err, "again", pause.String())
 		wait(ctx, nil, pause)
 	}
 	l.follow.Wait()
@@ -191,7 +191,7 @@ func (l *Live) keep(ctx context.Context, line *line) {
 			continue
 		}
 		line.refused.Store(&refusal{wanted, err})
-		l.log.Error("a champion was refused; the version before it stays", "model", line.name, "version", wanted, "error", err, "again", retry)
+		l.log.Error("a champion was refused; the version before it stays", "model", line.name, "version", wanted, "error", err, "again", retry.String())
 		wait(ctx, line.wake, retry)
 		retry = min(2*retry, lastRetry)
 	}
