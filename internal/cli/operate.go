@@ -201,11 +201,18 @@ func writeLive(w io.Writer, l client.Live) {
 	for _, one := range l.Serving {
 		switch {
 		case one.Refused != "":
-			fmt.Fprintf(w, "  %s answers with v%d and refuses v%d: %s\n", plain.Line(one.Node), one.Version, one.Wanted, plain.Line(one.Refused))
+			fmt.Fprintf(w, "  %s %s and refuses v%d: %s\n", plain.Line(one.Node), answersWith(one.Version), one.Wanted, plain.Line(one.Refused))
 		case one.Version != l.Version:
-			fmt.Fprintf(w, "  %s answers with v%d\n", plain.Line(one.Node), one.Version)
+			fmt.Fprintf(w, "  %s %s\n", plain.Line(one.Node), answersWith(one.Version))
 		}
 	}
+}
+
+func answersWith(version int) string {
+	if version == 0 {
+		return "has no version to answer with"
+	}
+	return fmt.Sprintf("answers with v%d", version)
 }
 
 func (s *shell) tokenCommand() *cobra.Command {
