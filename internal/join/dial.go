@@ -112,13 +112,13 @@ func refusal(address string, err error) error {
 	switch {
 	case errors.Is(err, nats.ErrAuthorization):
 		return bakeoff.Errorf(bakeoff.CodeUnauthorized, "join %s: the node does not accept this token", address).
-			WithHint("a worker needs a token of scope work, a predicting node one of scope predict: `bakeoff token create NAME --scope work` on the node makes one")
+			WithHint("a worker needs a token of scope work, a predicting node one of scope predict: `bakeoff token create --name NAME --scope work` on the node makes one")
 	case errors.Is(err, nats.ErrSecureConnWanted):
 		return bakeoff.Errorf(bakeoff.CodeInvalid, "join %s: the node does not speak TLS, and the token would cross the network in clear", address).
 			WithHint("give the node a certificate")
 	case errors.As(err, &unknown), errors.As(err, &wrongHost):
 		return bakeoff.Errorf(bakeoff.CodeUnavailable, "join %s: its certificate cannot be trusted: %w", address, err).
-			WithHint("name the file of the authority that signed it, and the host as the certificate does")
+			WithHint("name the file of the authority that signed it with --tls-ca, and the host as the certificate does")
 	}
 	return bakeoff.Errorf(bakeoff.CodeUnavailable, "join %s: %w", address, err).
 		WithHint("is `bakeoff up --nats-listen` running there, and does a firewall let this machine in?")

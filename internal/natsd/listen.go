@@ -61,7 +61,7 @@ func (l Listen) check() error {
 	}
 	if !l.Guarded {
 		return bakeoff.Errorf(bakeoff.CodeInvalid, "listen for workers on %s: other machines can reach it, and no token is asked for", l.Addr).
-			WithHint("create one with `bakeoff token create NAME --scope work`, or listen on 127.0.0.1")
+			WithHint("create one with `bakeoff token create --name NAME --scope work`, or listen on 127.0.0.1")
 	}
 	if l.TLS == nil {
 		return bakeoff.Errorf(bakeoff.CodeInvalid, "listen for workers on %s: other machines can reach it, and tokens and data would cross the network in clear", l.Addr).
