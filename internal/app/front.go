@@ -25,16 +25,19 @@ type front struct {
 	log     func(http.Handler, context.Context) *http.Server
 	guard   *access.Guard
 	servers []*http.Server
+	gates   []*gate
 	done    errgroup.Group
 	failed  chan error
 
 	draining atomic.Bool
+	arriving arrivals
 }
 
 // newFront returns a front without servers.
 func newFront(c Config, guard access.Config) *front {
 	guard.Log = c.Log
 	f := &front{guard: access.NewGuard(guard), failed: make(chan error, 3)}
+	f.arriving.conns = map[net.Conn]bool{}
 	f.base, f.endBase = context.WithCancel(context.Background())
 	f.stay, f.endStay = context.WithCancel(f.base)
 	f.log = func(h http.Handler, base context.Context) *http.Server { return webServer(c.Log, h, base) }
@@ -45,9 +48,11 @@ func newFront(c Config, guard access.Config) *front {
 func (f *front) answer(l net.Listener, door access.Door, mux *access.Mux) {
 	s := f.log(f.lame(f.guard.Protect(door, mux)), f.base)
 	s.RegisterOnShutdown(f.endStay)
-	f.servers = append(f.servers, s)
+	f.arriving.watch(s)
+	g := newGate(l)
+	f.servers, f.gates = append(f.servers, s), append(f.gates, g)
 	f.done.Go(func() error {
-		err := s.Serve(l)
+		err := s.Serve(g)
 		if err != nil && !errors.Is(err, http.ErrServerClosed) {
 			f.failed <- fmt.Errorf("answer on %s: %w", l.Addr(), err)
 		}
@@ -60,6 +65,7 @@ func (f *front) answer(l net.Listener, door access.Door, mux *access.Mux) {
 // drain.
 func (f *front) lame(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f.arriving.handled(r)
 		if f.draining.Load() {
 			w.Header().Set("Connection", "close")
 		}
@@ -94,6 +100,7 @@ func (f *front) drain(delay time.Duration) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTime)
 	defer cancel()
+	stopped := f.stopAccepting(ctx)
 	var stopping errgroup.Group
 	for _, s := range f.servers {
 		stopping.Go(func() error {
@@ -106,5 +113,18 @@ func (f *front) drain(delay time.Duration) error {
 	err := stopping.Wait()
 	f.endStay()
 	f.endBase()
-	return errors.Join(err, f.done.Wait())
+	return errors.Join(stopped, err, f.done.Wait())
+}
+
+// stopAccepting takes no more connections, and waits a little until those that there are have been
+// heard.
+func (f *front) stopAccepting(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, headerTimeout)
+	defer cancel()
+	var errs []error
+	for _, g := range f.gates {
+		errs = append(errs, g.stop(ctx))
+	}
+	f.arriving.await(ctx)
+	return errors.Join(errs...)
 }
