@@ -30,8 +30,9 @@ type files struct {
 
 // appliedFile is one pipeline file as it was last looked at.
 type appliedFile struct {
-	stamp string // of the file and the .env beside it
+	stamp string // of the file and the .env beside it; "" to look at it again
 	name  string // of its pipeline; "" while it could never be read
+	wrong bool   // it could not be read the last time
 }
 
 // fileChange is what became of one file since the last look.
@@ -152,7 +153,19 @@ func (f *files) look() ([]fileChange, error) {
 			changes = append(changes, c)
 		}
 	}
+	if slices.ContainsFunc(changes, func(c fileChange) bool { return c.removed != "" }) {
+		f.doubt() // a name is free again
+	}
 	return changes, nil
+}
+
+// doubt has the files that could not be read looked at once more.
+func (f *files) doubt() {
+	for _, a := range f.applied {
+		if a.wrong {
+			a.stamp = ""
+		}
+	}
 }
 
 func (f *files) read(path string) (fileChange, bool) {
@@ -176,7 +189,7 @@ func (f *files) read(path string) (fileChange, bool) {
 	if c.err == nil && a.name != "" && a.name != c.file.Name {
 		c.removed = a.name // the file was given another pipeline's name
 	}
-	a.stamp = now
+	a.stamp, a.wrong = now, c.err != nil
 	if c.err == nil {
 		a.name = c.file.Name
 	}
@@ -207,6 +220,7 @@ func stamp(path string) string {
 func (f *files) watch(ctx context.Context, apply func(fileChange) error) error {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
+	fault := ""
 	for {
 		select {
 		case <-ctx.Done():
@@ -214,8 +228,12 @@ func (f *files) watch(ctx context.Context, apply func(fileChange) error) error {
 		case <-tick.C:
 		}
 		changes, err := f.look()
+		now := ""
 		if err != nil {
-			changes = append(changes, fileChange{err: err})
+			now = err.Error()
+		}
+		if now != fault { // it is told once, and that it is over
+			fault, changes = now, append(changes, fileChange{err: err})
 		}
 		for _, c := range changes {
 			if err := apply(c); err != nil {
