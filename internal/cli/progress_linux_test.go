@@ -4,11 +4,15 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
+
+	"github.com/bakeoffhq/bakeoff"
 )
 
 // terminal opens a pseudo-terminal of the given size: the side of the person, and that of the program.
@@ -103,22 +107,64 @@ func TestLiveProgress(t *testing.T) {
 	}
 }
 
-// watchRun shows a run on a terminal, with a Ctrl-C in the middle, until the terminal is closed.
-// It returns the terminal's mode meanwhile.
-func watchRun(t *testing.T, person, tty *os.File, seen *screenText, l look) *unix.Termios {
-	t.Helper()
+// TestLiveProgressOfWhatIsTriedAgain draws a candidate that waits for its next attempt in a run with a
+// deadline, and what the builds print nowhere.
+func TestLiveProgressOfWhatIsTriedAgain(t *testing.T) {
+	t.Setenv("TERM", "xterm-256color")
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	person, tty := terminal(t, 80, 24)
+	seen, output := newScreen(80, 24), outputOf(person)
+	b := newBoard([]string{"flaky", "lost"})
+	b.deadline = time.Now().Add(2*time.Hour + time.Minute)
+	p := newProgress(tty, progressTTY, look{utf8: true}, b)
+	for _, e := range triedAgain() {
+		if e.Kind == bakeoff.EventFailed {
+			break
+		}
+		p.Event(bakeoff.Event{Time: e.Time, Run: e.Run, Kind: bakeoff.EventLog, Candidate: e.Candidate, Message: "printed\n"})
+		p.Event(e)
+		if e.Kind == bakeoff.EventRetry {
+			seen.until(t, output, e.Message[:len("attempt 2")])
+		}
+	}
+	seen.until(t, output, "built in 21s")
+	p.Close()
+	_ = tty.Close()
+	for chunk := range output {
+		seen.write(t, chunk)
+	}
+	for _, want := range []string{"building, 2h0", " to its deadline", "flaky  ░", "attempt 2", "✓ lost"} {
+		if !strings.Contains(seen.text(), want) {
+			t.Errorf("%q is not there:\n%s", want, seen.text())
+		}
+	}
+	if raw := seen.raw.String(); strings.Contains(raw, "printed") || !strings.Contains(raw, "attempt 2/3 in 30s") {
+		t.Errorf("it wrote %q", raw)
+	}
+}
+
+// outputOf hands out what a program writes to a terminal until it closes its side.
+func outputOf(person *os.File) <-chan []byte {
 	output := make(chan []byte)
 	go func() {
 		defer close(output)
 		for {
 			chunk := make([]byte, 4096)
 			n, err := person.Read(chunk)
-			if err != nil { // once the program's side is closed
+			if err != nil {
 				return
 			}
 			output <- chunk[:n]
 		}
 	}()
+	return output
+}
+
+// watchRun shows a run on a terminal, with a Ctrl-C in the middle, until the terminal is closed.
+// It returns the terminal's mode meanwhile.
+func watchRun(t *testing.T, person, tty *os.File, seen *screenText, l look) *unix.Termios {
+	t.Helper()
+	output := outputOf(person)
 	fmt.Fprint(tty, "$ ls\nchurn.yaml\ntelco_churn.csv\n$ bakeoff run\n")
 	p := newProgress(tty, progressTTY, l, newBoard(contenders))
 	during := mode(t, tty)
