@@ -54,10 +54,8 @@ func Up(ctx context.Context, c Config, s Service, ready func(context.Context, Ru
 	if err != nil {
 		return err
 	}
-	for _, change := range first { // a mistake should not leave a store behind
-		if change.err != nil {
-			return change.err
-		}
+	if err := mistakeIn(first); err != nil && !exists(c.Store) { // it should not leave a store behind
+		return err
 	}
 	c.NATS.Addr, c.NATS.TLS, c.NATS.Insecure = s.NATS, s.TLS, s.Insecure
 	n, err := Open(ctx, c)
@@ -125,12 +123,7 @@ func (u *up) applyFirst(ctx context.Context, first []fileChange) error {
 	if len(u.service.Files) == 0 {
 		return u.applyKept(ctx)
 	}
-	for _, change := range first {
-		if err := u.changed(ctx, change); err != nil {
-			return err
-		}
-	}
-	return nil
+	return u.applyAll(ctx, first)
 }
 
 // applyKept applies the files of the pipelines that the store has, for a node that was given none.
@@ -147,12 +140,7 @@ func (u *up) applyKept(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, change := range changes {
-		if err := u.changed(ctx, change); err != nil {
-			return err
-		}
-	}
-	return nil
+	return u.applyAll(ctx, changes)
 }
 
 // start starts every step and every loop of the node.

@@ -14,10 +14,12 @@ import (
 	"time"
 
 	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/client"
 	"github.com/bakeoffhq/bakeoff/internal/access"
 )
 
-// goUp starts a node in a store folder and returns it when it is ready, and what ends it.
+// goUp starts a node in a store folder and returns it when it is ready, with a client that comes through
+// its socket, and what ends it.
 func goUp(t *testing.T, folder string, s Service) (Running, func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -35,6 +37,11 @@ func goUp(t *testing.T, folder string, s Service) (Running, func() error) {
 	}()
 	select {
 	case r := <-running:
+		var err error
+		if r.Client, err = client.New(client.Options{BaseURL: "unix://" + r.Addresses.Socket}); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(r.Client.Close)
 		return r, func() error { cancel(); return <-ended }
 	case err := <-ended:
 		cancel()
