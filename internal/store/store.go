@@ -1,5 +1,5 @@
 // Package store turns the product's records, tasks, events and artifacts into streams, key-value
-// buckets and objects of JetStream, and back. It is the only package beside natsd that knows NATS.
+// buckets and objects of JetStream, and back. Beside it, only natsd and join know NATS.
 //
 // Every change of a record is a compare-and-set. A record that outgrows a message is kept as an
 // object of which the bucket holds the digest.
