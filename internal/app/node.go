@@ -230,9 +230,26 @@ func (n *Node) Settle(ctx context.Context) (notify.Summary, error) {
 	return sum, errors.Join(deployed, err)
 }
 
-// submit records a run and has it driven; Work must be under way. A run of that ID has code Conflict.
+// submit records a run and has it driven; Work must be under way. A run of that ID has code Conflict:
+// it is driven too, for the answer to an earlier submit may have been lost on its way.
 func (n *Node) submit(ctx context.Context, run bakeoff.Run) error {
-	if err := n.store.CreateRun(ctx, run); err != nil {
+	err := n.store.CreateRun(ctx, run)
+	if bakeoff.CodeOf(err) == bakeoff.CodeConflict {
+		if err := n.driveAgain(ctx, run.ID); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return err
+	}
+	n.wanted.add(run.Recipes)
+	return n.dispatcher.Submit(ctx, run)
+}
+
+// driveAgain has a run driven that is recorded already, unless it has ended.
+func (n *Node) driveAgain(ctx context.Context, id string) error {
+	run, _, err := n.store.Run(ctx, id)
+	if err != nil || run.Phase == bakeoff.PhaseEnded {
 		return err
 	}
 	n.wanted.add(run.Recipes)
