@@ -25,6 +25,9 @@ const (
 	// callTimeout bounds one exchange with the server.
 	callTimeout = 10 * time.Second
 
+	// longestSilence is how long a listing waits for what is left of it.
+	longestSilence = 2 * time.Second
+
 	// historyOfDecisions is how many earlier states of a decision are kept.
 	historyOfDecisions = 64
 
@@ -223,18 +226,24 @@ func unavailable(err error) error {
 // they were last written; with one that is written meanwhile perhaps twice.
 //
 // A watch ends its listing by a count of messages, in which one that is written again meanwhile
-// takes the place of another. So the end is where nothing is left to come, as each message says.
+// takes the place of another. So the end is where nothing is left to come, as each message says. What
+// is left and then removed never comes: after a silence the listing is begun anew.
 func (s *Store) list(ctx context.Context, bucket jetstream.KeyValue, each func(key string, value []byte) error, filters ...string) error {
+	written := slices.Clone(filters) // the watch rewrites what it is given
 	w, err := bucket.WatchFiltered(ctx, filters)
 	if err != nil {
 		return fmt.Errorf("list %s: %w", bucket.Bucket(), unavailable(err))
 	}
 	defer func() { _ = w.Stop() }() // the subscription ends with the connection at the latest
 	left, counted := uint64(0), false
+	silence := time.NewTimer(longestSilence)
+	defer silence.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-silence.C:
+			return s.list(ctx, bucket, each, written...)
 		case entry, ok := <-w.Updates():
 			if !ok && ctx.Err() != nil {
 				return ctx.Err()
@@ -242,6 +251,7 @@ func (s *Store) list(ctx context.Context, bucket jetstream.KeyValue, each func(k
 			if !ok {
 				return fmt.Errorf("list %s: the connection was closed", bucket.Bucket())
 			}
+			silence.Reset(longestSilence)
 			if entry == nil {
 				counted = true
 			} else if left = entry.Delta(); entry.Operation() == jetstream.KeyValuePut {
