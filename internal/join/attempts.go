@@ -293,7 +293,10 @@ func (g *Gateway) postpone(ctx context.Context, r request) (any, []byte, error) 
 	if ask.Failures < a.Failures || ask.Failures > a.Failures+1 || ask.Log != "" && !ask.Log.Valid() {
 		return nil, nil, bakeoff.Errorf(bakeoff.CodeInvalid, "put off the trial %s of run %s: attempt %d cannot have failed %d times", k.task.Candidate, k.task.Run, a.Number, ask.Failures)
 	}
-	a.Failures, a.Log = ask.Failures, ask.Log
+	a.Failures = ask.Failures
+	if ask.Log == "" || g.files.handedIn(r.String(), ask.Log) { // else it would open what is not the caller's
+		a.Log = ask.Log
+	}
 	a.Next = time.Now().UTC().Add(min(max(ask.Delay, 0), maxDelay))
 	return g.kept(ctx, k.task, g.config.Store.PostponeAttempt(ctx, a, ask.Token))
 }

@@ -229,6 +229,19 @@ func (f *files) in(who string, digest bakeoff.Digest) (*incoming, error) {
 	return in, nil
 }
 
+// handedIn reports whether a client has handed in a whole file of that digest a short while ago.
+func (f *files) handedIn(who string, digest bakeoff.Digest) bool {
+	f.mu.Lock()
+	in, ok := f.incoming[who+"."+string(digest)]
+	f.mu.Unlock()
+	if !ok {
+		return false
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.stored
+}
+
 func (in *incoming) add(dir string, piece []byte) (err error) {
 	if in.file == nil {
 		in.next, in.sum = 0, sha256.New()

@@ -142,6 +142,20 @@ func TestALyingWorkerIsRefused(t *testing.T) {
 	}
 }
 
+// A worker that says of somebody else's object that it is the log of its attempt does not get it so.
+func TestALogIsWhatItsWorkerHandedIn(t *testing.T) {
+	t.Parallel()
+	n := open(t, setup{})
+	run := n.submit(t, "churn-a", "forest")
+	h := connect(t, n, "mallory")
+	mine := h.take(t)
+	h.body(t, "postpone", fmt.Sprintf(`{"lease":"%s","token":%d,"failures":1,"log":"%s"}`, mine.Lease, mine.Token, run.Snapshot.Holdout), &mine)
+	answer := h.ask(t, "get", fmt.Sprintf(`{"lease":"%s","token":%d,"digest":"%s"}`+"\n", mine.Lease, mine.Token, run.Snapshot.Holdout))
+	if !strings.Contains(answer, `"forbidden"`) {
+		t.Errorf("the holdout: %.200q", answer)
+	}
+}
+
 // Once a later attempt has begun, the earlier one can do nothing to its task.
 func TestALostLeaseDoesNoHarm(t *testing.T) {
 	t.Parallel()
