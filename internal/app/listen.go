@@ -175,17 +175,31 @@ func (a Addresses) write(folder string) error {
 
 // FindNode returns where the node that works on a store folder can be reached, false if none does.
 func FindNode(ctx context.Context, folder string) (Addresses, bool) {
-	var a Addresses
-	b, err := os.ReadFile(filepath.Join(folder, addressFile))
-	if err != nil || json.Unmarshal(b, &a) != nil || a.Socket == "" {
+	a, conn, err := dialNode(ctx, folder)
+	if err != nil {
 		return Addresses{}, false
 	}
-	dialer := net.Dialer{Timeout: time.Second}
-	conn, err := dialer.DialContext(ctx, "unix", a.Socket)
-	if err != nil {
-		return Addresses{}, false // it was killed: nobody listens on its socket
-	}
 	return a, conn.Close() == nil
+}
+
+// DialNode connects to the node that works on a store folder, wherever its socket is by now: a node
+// that was started again may have another.
+func DialNode(ctx context.Context, folder string) (net.Conn, error) {
+	_, conn, err := dialNode(ctx, folder)
+	return conn, err
+}
+
+func dialNode(ctx context.Context, folder string) (a Addresses, conn net.Conn, err error) {
+	b, err := os.ReadFile(filepath.Join(folder, addressFile))
+	if err != nil {
+		return a, nil, err
+	}
+	if err := json.Unmarshal(b, &a); err != nil {
+		return a, nil, err
+	}
+	dialer := net.Dialer{Timeout: time.Second}
+	conn, err = dialer.DialContext(ctx, "unix", a.Socket) // nobody listens there for one that was killed
+	return a, conn, err
 }
 
 // Time limits of every connection. A request's body and answer have limits of their own where they

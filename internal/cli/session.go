@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/term"
@@ -44,11 +47,36 @@ func (s *shell) withNode(ctx context.Context, do func(context.Context, *session)
 	if err != nil {
 		return err
 	}
-	if running != nil {
-		defer running.Close()
-		return do(ctx, running)
+	if running == nil {
+		err := s.opened(ctx, do)
+		if _, held := errors.AsType[*heldError](err); !held {
+			return err
+		}
+		if running = s.starting(ctx); running == nil {
+			return err
+		}
 	}
-	return s.opened(ctx, do)
+	defer running.Close()
+	return do(ctx, running)
+}
+
+// heldError says that another process has the store, in the words of whoever found it out.
+type heldError struct{ error }
+
+func (e *heldError) Unwrap() error { return e.error }
+
+// startTime is how long a node may take from its first hold of the store to its first answer.
+const startTime = 5 * time.Second
+
+// starting waits for a node that has the store and does not answer yet, nil where none does: another
+// command may have it.
+func (s *shell) starting(ctx context.Context) *session {
+	for until := time.Now().Add(startTime); time.Now().Before(until) && ctx.Err() == nil; time.Sleep(50 * time.Millisecond) {
+		if running, err := s.running(ctx); err == nil && running != nil {
+			return running
+		}
+	}
+	return nil
 }
 
 // running returns the node that runs already, nil where none does.
@@ -64,6 +92,9 @@ func (s *shell) running(ctx context.Context) (*session, error) {
 			return nil, nil
 		}
 		options.BaseURL, here = "unix://"+addresses.Socket, true
+		options.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return app.DialNode(ctx, s.folder())
+		}}
 	} else {
 		token, err := s.token()
 		if err != nil {
@@ -94,6 +125,9 @@ func (s *shell) token() (string, error) {
 // opened opens the store for as long as do takes.
 func (s *shell) opened(ctx context.Context, do func(context.Context, *session) error) (err error) {
 	node, err := app.Open(ctx, s.config())
+	if bakeoff.CodeOf(err) == bakeoff.CodeBusy {
+		return &heldError{err}
+	}
 	if err != nil {
 		return err
 	}
