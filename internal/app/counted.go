@@ -70,8 +70,8 @@ func (n *Node) measured() monitor.Source {
 		Workers:  func(context.Context) ([]bakeoff.WorkerInfo, error) { return n.roster.Workers(), nil },
 		Models:   n.measuredModels,
 		Owed: func(ctx context.Context) (int, error) {
-			_, owed, err := n.notifier.Owed(ctx)
-			return owed, err
+			heads, err := n.store.OutboxHeads(ctx)
+			return len(heads), err
 		},
 		Storage: n.store.Bytes,
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -111,11 +110,10 @@ func (s *Store) Deployments(ctx context.Context) ([]bakeoff.Deployment, error) {
 }
 
 // SettleDeployment records that no hook of a deployment is owed anything any more. It may be called
-// again.
+// again. Nothing of it stays: the move of the champion that it came with cannot be repeated.
 func (s *Store) SettleDeployment(ctx context.Context, id string) error {
-	err := s.decisions.Delete(ctx, "deploy."+id)
-	if err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
-		return fmt.Errorf("settle deployment %s: %w", id, unavailable(err))
+	if err := s.forget(ctx, "decisions", "deploy."+id); err != nil {
+		return fmt.Errorf("settle deployment %s: %w", id, err)
 	}
 	return nil
 }

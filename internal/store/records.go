@@ -217,9 +217,19 @@ func (s *Store) Outbox(ctx context.Context) ([]bakeoff.Notification, error) {
 	return ns, err
 }
 
-// Settle takes a notification out of the outbox: every receiver has got or refused it.
+// Settle takes a notification out of the outbox: every receiver has got or refused it. Of one about
+// ticks a mark stays, for PutNotification; that a run is told of once follows from its verdict, and
+// nothing of it stays for whoever reads the outbox to go over.
 func (s *Store) Settle(ctx context.Context, notification string) error {
-	err := s.decisions.Delete(ctx, "outbox."+notification)
+	key := "outbox." + notification
+	ended, err := s.hasVerdict(ctx, notification)
+	switch {
+	case err != nil:
+	case ended:
+		err = s.forget(ctx, "decisions", key)
+	default:
+		err = s.decisions.Purge(ctx, key)
+	}
 	if err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
 		return fmt.Errorf("settle notification %s: %w", notification, unavailable(err))
 	}

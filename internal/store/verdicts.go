@@ -31,6 +31,19 @@ func (s *Store) Verdict(ctx context.Context, pipeline, run string) (bakeoff.Repo
 	return r, err
 }
 
+// hasVerdict reports whether there is a verdict of a run of that ID, of whichever pipeline.
+func (s *Store) hasVerdict(ctx context.Context, run string) (bool, error) {
+	stream, err := s.js.Stream(ctx, "KV_decisions")
+	if err != nil {
+		return false, err
+	}
+	_, err = stream.GetLastMsgForSubject(ctx, subject("verdict.*."+run))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // Verdicts returns the reports of a pipeline's ended runs, the newest first.
 func (s *Store) Verdicts(ctx context.Context, pipeline string) ([]bakeoff.Report, error) {
 	rs, err := all[bakeoff.Report](ctx, s, s.decisions, "verdict."+pipeline+".*")

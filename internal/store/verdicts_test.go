@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/bakeoffhq/bakeoff"
@@ -116,5 +117,35 @@ func TestDeliveriesOfManyNotifications(t *testing.T) {
 	}
 	if none, err := s.DeliveriesOf(ctx, nil); len(none) != 0 || err != nil {
 		t.Errorf("of no notification: %v, %v", none, err)
+	}
+}
+
+// TestNothingStaysOfWhatWasTold settles the message of a run: whoever reads the outbox later does not
+// have to go over what was ever told.
+func TestNothingStaysOfWhatWasTold(t *testing.T) {
+	s, srv := storetest.Open(t)
+	ctx := t.Context()
+	promote(t, s, 1)
+	for range 2 { // it may be called again
+		if err := s.Settle(ctx, "churn-1"); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.SettleDeployment(ctx, "churn-v1-x"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	js, err := jetstream.New(srv.Conn())
+	if err != nil {
+		t.Fatal(err)
+	}
+	decisions, err := js.Stream(ctx, "KV_decisions")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, keys := range []string{"outbox.*", "deploy.*"} {
+		info, err := decisions.Info(ctx, jetstream.WithSubjectFilter("$KV.decisions."+keys))
+		if err != nil || len(info.State.Subjects) != 0 {
+			t.Errorf("of %s there is still %v, %v", keys, info.State.Subjects, err)
+		}
 	}
 }
