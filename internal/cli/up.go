@@ -109,6 +109,7 @@ at the next start.`,
 			}
 			config := s.config()
 			config.Log = s.nodeLog()
+			limitMemory(config.Log, shareBesideTrainers)
 			if err := b.config(c, &config); err != nil {
 				return err
 			}
@@ -304,6 +305,7 @@ Ctrl-C gives back what is under way.`,
 			}
 			config := s.config()
 			config.Log = s.nodeLog()
+			limitMemory(config.Log, shareBesideTrainers)
 			if err := b.config(c, &config); err != nil {
 				return err
 			}
@@ -334,6 +336,7 @@ func (s *shell) serveCommand() *cobra.Command {
 			}
 			config := s.config()
 			config.Log = s.nodeLog()
+			limitMemory(config.Log, shareAlone)
 			ctx, stop := untilSignal(c.Context())
 			defer stop()
 			return app.Serve(ctx, config, j.Join, l.Listen, func(a app.Addresses) error {
