@@ -100,6 +100,9 @@ func (s *shell) workersCommand() *cobra.Command {
 					return writeJSON(s.stdout, workers)
 				}
 				writeWorkers(s.stdout, workers, width(s.stdout), s.color(s.stdout))
+				if err := s.sayUnserved(ctx, n); err != nil {
+					return err
+				}
 				if n.node != nil {
 					fmt.Fprintf(s.stdout, "no node works on this store: `%s up` starts one\n", typed())
 				}
@@ -124,6 +127,17 @@ func (s *shell) done(kind, name, what string) error {
 		return writeJSON(s.stdout, map[string]string{kind: name, "done": what})
 	}
 	_, err := fmt.Fprintf(s.stdout, "%s %s %s\n", kind, plain.Line(name), what)
+	return err
+}
+
+// sayUnserved says which queues nobody builds for.
+func (s *shell) sayUnserved(ctx context.Context, n *session) error {
+	node, err := n.Node(ctx)
+	for _, p := range node.Problems {
+		if strings.HasPrefix(p, "no worker serves") {
+			fmt.Fprintln(s.stdout, plain.Line(p))
+		}
+	}
 	return err
 }
 
