@@ -20,15 +20,17 @@ import (
 	"github.com/bakeoffhq/bakeoff/internal/cli"
 )
 
-// TestMain installs the program and a trainer of another kind as commands of the scripts.
+// TestMain installs the program, another version of it and a trainer of another kind as commands of
+// the scripts.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == build.ChildCommand { // a build of a program that a script has started
 		os.Exit(cli.Main())
 	}
 	testscript.Main(m, map[string]func(){
-		"bakeoff":      main,
-		"mean-trainer": func() { must(meanTrain()) },
-		"mean-predict": func() { must(meanPredict()) },
+		"bakeoff":       main,
+		"bakeoff-9.9.9": func() { cli.Version = "v9.9.9"; os.Exit(cli.Main()) },
+		"mean-trainer":  func() { must(meanTrain()) },
+		"mean-predict":  func() { must(meanPredict()) },
 	})
 }
 
@@ -40,10 +42,18 @@ func TestScripts(t *testing.T) {
 		UpdateScripts: os.Getenv("BAKEOFF_UPDATE") != "",
 		Setup:         setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"rows":   writeRows,
-			"status": exitStatus,
-			"broken": brokenData,
-			"disk":   disk,
+			"rows":        writeRows,
+			"status":      exitStatus,
+			"broken":      brokenData,
+			"disk":        disk,
+			"awaitup":     awaitUp,
+			"await":       await,
+			"gone":        gone,
+			"ask":         ask,
+			"slow":        slow,
+			"certificate": certificate,
+			"setfrom":     setFrom,
+			"guess":       guess,
 		},
 		Condition: condition,
 	})

@@ -225,13 +225,14 @@ func writeJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// stamped is the version that a release build sets with -ldflags.
-var stamped = ""
+// Version is the version that a release build sets with -ldflags, before anything runs; without it
+// the build tells its own.
+var Version = ""
 
 // programVersion names this build of the program.
 func programVersion() string {
-	if stamped != "" {
-		return stamped
+	if Version != "" {
+		return Version
 	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
