@@ -124,8 +124,10 @@ func listenLocally(ctx context.Context, folder string) (net.Listener, func() err
 		}
 		path, remove = filepath.Join(dir, "socket"), func() error { return os.RemoveAll(dir) }
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a process that was killed
-		return nil, nil, errors.Join(fmt.Errorf("listen on %s: %w", path, err), remove())
+	for _, left := range []string{path, filepath.Join(folder, addressFile)} { // by an earlier process
+		if err := os.Remove(left); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, nil, errors.Join(fmt.Errorf("listen on %s: %w", path, err), remove())
+		}
 	}
 	var config net.ListenConfig
 	l, err := config.Listen(ctx, "unix", path)

@@ -122,7 +122,7 @@ func (d dueRuns) Cancel(ctx context.Context, run, reason string) error {
 	return d.dispatcher.Cancel(ctx, run, reason)
 }
 
-// notes are the pipeline files that cannot be applied, by path, with what is wrong with them.
+// notes are what is wrong with pipeline files that cannot be applied, and with the store, by path.
 type notes struct {
 	mu  sync.Mutex
 	all map[string]string
@@ -136,10 +136,22 @@ func (n *notes) note(path string, err error) {
 		delete(n.all, path)
 		return
 	}
+	n.keep(path, "not applied: "+err.Error())
+}
+
+// remark remembers something else that a person should see to.
+func (n *notes) remark(about, text string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.keep(about, text)
+}
+
+// keep remembers a sentence. The caller holds mu.
+func (n *notes) keep(about, text string) {
 	if n.all == nil {
 		n.all = map[string]string{}
 	}
-	n.all[path] = err.Error()
+	n.all[about] = text
 }
 
 // noted returns what is wrong, by path.
@@ -148,7 +160,7 @@ func (n *notes) noted() []string {
 	defer n.mu.Unlock()
 	var all []string
 	for _, path := range slices.Sorted(maps.Keys(n.all)) {
-		all = append(all, "not applied: "+n.all[path])
+		all = append(all, n.all[path])
 	}
 	return all
 }

@@ -112,10 +112,18 @@ func (u *up) run(ctx context.Context, first []fileChange, ready func(context.Con
 	g.Go(func() error { return u.front.await(working) })
 	g.Go(func() error { return u.sayReady(working, l, ready) })
 	<-working.Done()
+	var worked error
+	if ctx.Err() == nil { // a step has failed
+		worked = g.Wait()
+		u.outlast(ctx, worked)
+	}
 	sayStopping()
 	drained := u.front.drain(u.service.Drain)
 	stopServing()
-	return errors.Join(g.Wait(), drained, models.Wait())
+	if worked == nil {
+		worked = g.Wait()
+	}
+	return errors.Join(worked, drained, models.Wait())
 }
 
 // applyFirst applies the files that the node starts with.

@@ -112,6 +112,9 @@ func (s *Server) Conn() *nats.Conn { return s.conn }
 // Dir returns the absolute path of the folder.
 func (s *Server) Dir() string { return s.dir }
 
+// Writable reports why the folder cannot be written to, synced, or has no room; nil if nothing is wrong.
+func (s *Server) Writable() error { return prepare(s.dir) }
+
 // Stop closes the connection, shuts the server down, waits for it, and lets go of the folder.
 func (s *Server) Stop() error {
 	if s.conn != nil {
