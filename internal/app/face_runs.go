@@ -81,16 +81,40 @@ func (f face) Runs(ctx context.Context, q client.RunQuery) ([]client.RunReport, 
 
 // open returns the runs that have not ended, the newest first.
 func (f face) open(ctx context.Context, limit int) ([]client.RunReport, error) {
-	runs, err := f.store.OpenRuns(ctx)
+	runs, err := f.openRuns(ctx, limit)
 	if err != nil {
 		return nil, err
 	}
 	slices.Reverse(runs)
-	all := make([]client.RunReport, 0, len(runs))
-	for _, r := range runs[:min(limit, len(runs))] {
-		all = append(all, unfinished(r))
+	all := make([]client.RunReport, len(runs))
+	for i, r := range runs {
+		all[i] = unfinished(r)
 	}
 	return all, nil
+}
+
+// openRuns returns the newest runs that have not ended, the oldest of them first. Who drives them knows which those
+// are; where nobody does yet, every run that there ever was is gone over.
+func (f face) openRuns(ctx context.Context, limit int) ([]bakeoff.Run, error) {
+	select {
+	case <-f.dispatcher.Ready():
+	default:
+		runs, err := f.store.OpenRuns(ctx)
+		return runs[max(0, len(runs)-limit):], err
+	}
+	ids := f.dispatcher.Open("")
+	var runs []bakeoff.Run
+	for _, id := range ids[max(0, len(ids)-limit):] {
+		run, _, err := f.store.Run(ctx, id)
+		if bakeoff.CodeOf(err) == bakeoff.CodeNotFound || run.Phase == bakeoff.PhaseEnded {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, run)
+	}
+	return runs, nil
 }
 
 // Run implements api.Runs.
