@@ -220,6 +220,9 @@ func (u *up) sayReady(ctx context.Context, l listeners, ready func(context.Conte
 		return err
 	}
 	err = ready(ctx, Running{Addresses: a, Client: c})
+	if ctx.Err() != nil { // it was to end before it could say where it is
+		err = nil
+	}
 	return errors.Join(err, stop(), watchdog(ctx))
 }
 
