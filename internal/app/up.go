@@ -154,7 +154,7 @@ func (u *up) applyKept(ctx context.Context) error {
 // start starts every step and every loop of the node.
 func (u *up) start(ctx context.Context, g *errgroup.Group) {
 	for _, run := range []func(context.Context) error{
-		u.Node.Work, u.scheduler.Run, u.notifier.Run, u.deployer.Run, u.roster.Run, u.watchFiles, u.tellServing, u.collectDaily,
+		u.Node.Work, u.scheduler.Run, u.notifier.Run, u.deployer.Run, u.roster.Run, u.watchFiles, u.collectDaily,
 	} {
 		g.Go(func() error { return run(ctx) })
 	}
@@ -315,29 +315,10 @@ func (u *up) changed(ctx context.Context, c fileChange) error {
 	return u.apply(ctx, c.file, c.pipeline)
 }
 
-// tellServing enters what this node answers with into its roster.
-func (u *up) tellServing(ctx context.Context) error {
-	tick := time.NewTicker(servingEvery)
-	defer tick.Stop()
-	for {
-		for _, s := range u.live.Serving() {
-			u.roster.Served(s)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
-}
-
 // tellJoined tells predicting nodes that have joined of models that have changed.
 func (u *up) tellJoined(ctx context.Context) error {
 	return u.store.WatchModels(ctx, func(m bakeoff.Model) error { return u.gateway.Changed(m.Name) })
 }
-
-// servingEvery is how long the roster may be behind what this node answers with.
-const servingEvery = 250 * time.Millisecond
 
 // collectEvery is how often a node removes what nobody needs any more.
 const collectEvery = 24 * time.Hour
