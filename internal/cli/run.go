@@ -80,10 +80,13 @@ func (s *shell) runOnce(ctx context.Context, n *session, path string, args []str
 // start applies the pipeline's file as it is now, and starts a run of it. A node on another machine
 // takes no files: there the pipeline has to be known.
 func (s *shell) start(ctx context.Context, n *session, path, name string, quiet bool) (string, error) {
-	if path == "" && n.node != nil { // a running node reads its files itself
+	if path == "" && n.here {
 		p, err := n.Pipeline(ctx, name)
 		if err != nil {
 			return "", err
+		}
+		if n.node == nil {
+			return s.startEdited(ctx, n, p, quiet)
 		}
 		path = p.Path
 	}
@@ -102,6 +105,18 @@ func (s *shell) start(ctx context.Context, n *session, path, name string, quiet 
 		name = file.Name
 	}
 	return n.StartRun(ctx, name, client.RunRequest{Quiet: quiet})
+}
+
+// startEdited starts a run of a pipeline that a running node has. An edit that the node has not seen
+// yet counts; where the file is gone, what was applied does.
+func (s *shell) startEdited(ctx context.Context, n *session, p client.Pipeline, quiet bool) (string, error) {
+	text, err := os.ReadFile(p.Path)
+	if err == nil && bakeoff.DigestOf(text) != p.Revision {
+		if _, err := n.Apply(ctx, p.Name, client.PipelineText{Path: p.Path, Text: string(text)}); err != nil {
+			return "", err
+		}
+	}
+	return n.StartRun(ctx, p.Name, client.RunRequest{Quiet: quiet})
 }
 
 // run makes one run of a pipeline file and sees it to its end, after those that were interrupted.
