@@ -54,6 +54,8 @@ type process struct {
 	lastID uint64        // guarded by mu
 	broken error         // guarded by mu: why it answers no more
 
+	answered bool // guarded by mu: it has answered; before, nobody asks but who opens it
+
 	once     sync.Once // guards closing
 	closeErr error
 }
@@ -200,7 +202,7 @@ func (p *process) ask(ctx context.Context, rows []map[string]any, lo int) (line 
 	if ctx.Err() != nil {
 		return nil, 0, context.Cause(ctx)
 	}
-	if p.restart { // others are waiting for the process, too
+	if p.restart && p.answered { // others are waiting for the process, too
 		ctx = context.WithoutCancel(ctx)
 	}
 	p.lastID++
@@ -221,6 +223,7 @@ func (p *process) ask(ctx context.Context, rows []map[string]any, lo int) (line 
 		line, err = readLine(p.lines)
 	}
 	if err == nil {
+		p.answered = true
 		return line, p.lastID, nil
 	}
 	if ctx.Err() != nil {

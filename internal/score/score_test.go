@@ -238,6 +238,20 @@ func TestCancellingEndsTheWaiting(t *testing.T) {
 	}
 }
 
+// A live command that never answers is not waited for by whoever opens it: a node that is to end would be
+// held up.
+func TestCancellingEndsTheWaitingForAFirstAnswer(t *testing.T) {
+	s := command(t, "silence", schema)
+	s.Restart, s.BlockTime = true, time.Hour
+	m := open(t, s)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	late := errors.New("too late")
+	time.AfterFunc(50*time.Millisecond, func() { cancel(late) })
+	if _, err := m.Score(ctx, table(5)); !errors.Is(err, late) {
+		t.Errorf("error %v, want the cause", err)
+	}
+}
+
 func TestALiveCommandIsStartedAgain(t *testing.T) {
 	s := command(t, "exit once", schema)
 	s.Restart = true
