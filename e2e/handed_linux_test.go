@@ -20,7 +20,7 @@ func TestASocketThatIsHandedOverIsGuardedByWhereItIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer socket.Close()
+	defer func() { _ = socket.Close() }()
 	file, err := socket.(*net.TCPListener).File()
 	if err != nil {
 		t.Fatal(err)

@@ -52,7 +52,10 @@ func awaitUp(ts *testscript.TestScript, neg bool, args []string) {
 
 // answers reports whether the node answers whose addresses stand in a file, and sets the variables.
 func answers(ts *testscript.TestScript, path string) bool {
-	var a struct{ Socket, URL, NATS, Admin_url string }
+	var a struct {
+		Socket, URL, NATS string
+		Admin             string `json:"admin_url"`
+	}
 	text, err := os.ReadFile(path)
 	if err != nil || json.Unmarshal(text, &a) != nil {
 		return false
@@ -64,7 +67,7 @@ func answers(ts *testscript.TestScript, path string) bool {
 	ts.Check(conn.Close())
 	u, err := url.Parse(a.URL)
 	ts.Check(err)
-	for key, value := range map[string]string{"URL": a.URL, "ADDRESS": u.Host, "PORT": u.Port(), "ADMIN": a.Admin_url, "NATS": a.NATS} {
+	for key, value := range map[string]string{"URL": a.URL, "ADDRESS": u.Host, "PORT": u.Port(), "ADMIN": a.Admin, "NATS": a.NATS} {
 		ts.Setenv(key, value)
 	}
 	return true

@@ -58,7 +58,7 @@ func TestWhatAServiceManagerHears(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	defer manager.Close()
+	defer func() { _ = manager.Close() }()
 	t.Setenv("NOTIFY_SOCKET", path)
 	t.Setenv("WATCHDOG_PID", strconv.Itoa(os.Getpid()))
 	t.Setenv("WATCHDOG_USEC", "20000")
