@@ -122,12 +122,21 @@ func (a *arrivals) await(ctx context.Context) {
 
 // afterStart has requests for predictions wait until the models are loaded with which the process
 // begins: behind a socket that was handed over, callers of the process before it are there already.
-func afterStart(live *predict.Live, next http.Handler) http.Handler {
+func (f *front) afterStart(live *predict.Live, next http.Handler) http.Handler {
 	var started atomic.Bool
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost && !started.Load() && awaitReady(r.Context(), live) == nil {
+		if r.Method == http.MethodPost && !started.Load() && f.awaitReady(r.Context(), live) == nil {
 			started.Store(true)
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// awaitReady is the function of that name, but for a front that is shut down before: nobody is to wait
+// for models that a process which ends no longer loads.
+func (f *front) awaitReady(ctx context.Context, live *predict.Live) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(f.stay, cancel)()
+	return awaitReady(ctx, live)
 }

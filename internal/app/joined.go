@@ -274,7 +274,7 @@ func (s *serving) run(ctx context.Context, ready func(Addresses) error) error {
 func (s *serving) routes() *access.Mux {
 	mux := access.NewMux()
 	routeHealth(mux, func() []string { return unready(s.front, s.live) })
-	routePredictions(mux, afterStart(s.live, inference.Handler(liveModels{s.live, s.front}, inference.Options{
+	routePredictions(mux, s.front.afterStart(s.live, inference.Handler(liveModels{s.live, s.front}, inference.Options{
 		DefaultModel: s.listen.DefaultModel, Version: s.config.Version, Observe: observe(s.monitor),
 	})))
 	mux.Handle("GET /metrics", access.Read, s.monitor.Handler())

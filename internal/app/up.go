@@ -182,7 +182,7 @@ func (u *up) mayListen(ctx context.Context, addresses ...string) error {
 // answer starts to answer on every listener.
 func (u *up) answer(l listeners) {
 	u.front = newFront(u.config, access.Config{Tokens: u.keyring, Hosts: u.service.Hosts})
-	u.predictions = afterStart(u.live, inference.Handler(liveModels{u.live, u.front}, inference.Options{
+	u.predictions = u.front.afterStart(u.live, inference.Handler(liveModels{u.live, u.front}, inference.Options{
 		DefaultModel: u.service.DefaultModel, Version: u.config.Version, Observe: observe(u.monitor),
 	}))
 	all := u.routes(true)

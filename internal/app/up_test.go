@@ -16,6 +16,7 @@ import (
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/client"
 	"github.com/bakeoffhq/bakeoff/internal/access"
+	"github.com/bakeoffhq/bakeoff/internal/predict"
 )
 
 // goUp starts a node in a store folder and returns it when it is ready, with a client that comes through
@@ -152,3 +153,31 @@ func ask(method, url string) string {
 type nobody struct{}
 
 func (nobody) Verify(string) (bakeoff.Token, bool) { return bakeoff.Token{}, false }
+
+// TestDrainDoesNotWaitForModels drains a server with a request that waits for models which are never
+// loaded.
+func TestDrainDoesNotWaitForModels(t *testing.T) {
+	f := newFront(Config{Log: slog.New(slog.DiscardHandler)}, access.Config{Tokens: nobody{}})
+	live := predict.New(nil, "node", slog.New(slog.DiscardHandler))
+	begun := make(chan struct{})
+	loading := f.afterStart(live, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
+	mux := access.NewMux()
+	mux.Handle("POST /predict/churn", access.Predict, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		close(begun)
+		loading.ServeHTTP(w, r)
+	}))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.answer(l, doorOf(l), mux)
+	answer := make(chan string, 1)
+	go func() { answer <- ask(http.MethodPost, "http://"+l.Addr().String()+"/predict/churn") }()
+	<-begun
+	if err := f.drain(0); err != nil {
+		t.Error(err)
+	}
+	if got := <-answer; got != "503 " {
+		t.Errorf("answered with %q", got)
+	}
+}
