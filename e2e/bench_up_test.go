@@ -251,7 +251,7 @@ func (t *told) runs() int {
 }
 
 // memory returns a line of a process's memory in megabytes: VmRSS, or VmHWM for the most there was.
-func memory(b *testing.B, c *exec.Cmd, line string) float64 {
+func memory(b testing.TB, c *exec.Cmd, line string) float64 {
 	b.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.Process.Pid))
 	if err != nil {

@@ -220,6 +220,7 @@ func TestNodeKilledAtAnyMoment(t *testing.T) {
 		t.Errorf("processes were left behind: %v", left)
 	}
 	last.stop()
+	settle(t, dir, "crash")
 
 	h := checkStore(t, filepath.Join(dir, ".bakeoff"), "crash", "timed")
 	checkTicks(t, "timed", every, h)
@@ -294,6 +295,14 @@ func settled(t *testing.T, c *client.Client) bool {
 		t.Fatal(err)
 	}
 	return len(owed) == 0
+}
+
+// settle has a command look at a pipeline: it sends what a node that was stopped still owed.
+func settle(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	if out, err := program(t, dir, append([]string{"history"}, args...)...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
 }
 
 // children returns the processes that a node on the store has started for builds, in whatever
