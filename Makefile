@@ -42,7 +42,7 @@ fuzz: ## every fuzz target for FUZZ (60s) each
 
 .PHONY: bench
 bench: ## every benchmark
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./...
 
 .PHONY: long
 long: ## the tests that kill, swap and restart, for as long as the promised figures ask for

@@ -428,8 +428,14 @@ func BenchmarkUpStart(b *testing.B) {
 func BenchmarkLook(b *testing.B) {
 	dir, names := filled(b, 5000)
 	commands := [][]string{
-		{"history", names[0]}, {"leaderboard", names[0]}, {"models", names[0]}, {"schedule"}, {"live"}, {"workers"},
-		{"notify", "owed"}, {"history", names[0], "-n", "5"},
+		{"history", names[0]},
+		{"leaderboard", names[0]},
+		{"models", names[0]},
+		{"schedule"},
+		{"live"},
+		{"workers"},
+		{"notify", "owed"},
+		{"history", names[0], "-n", "5"},
 	}
 	look := func(b *testing.B) {
 		for _, args := range commands {
