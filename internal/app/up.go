@@ -320,17 +320,23 @@ func (u *up) tellJoined(ctx context.Context) error {
 	return u.store.WatchModels(ctx, func(m bakeoff.Model) error { return u.gateway.Changed(m.Name) })
 }
 
-// collectEvery is how often a node removes what nobody needs any more.
-const collectEvery = 24 * time.Hour
+const (
+	// collectEvery is how often a node removes what nobody needs any more.
+	collectEvery = 24 * time.Hour
+
+	// collectFirst is when it does so first: one that is started anew each night has to come to it.
+	collectFirst = 15 * time.Minute
+)
 
 func (u *up) collectDaily(ctx context.Context) error {
-	tick := time.NewTicker(collectEvery)
-	defer tick.Stop()
+	next := time.NewTimer(collectFirst)
+	defer next.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-next.C:
+			next.Reset(collectEvery)
 		}
 		c, err := u.store.Collect(ctx, store.Policy{}, false)
 		if err != nil && ctx.Err() == nil {

@@ -52,26 +52,50 @@ func (l *loop) run(ctx context.Context) error {
 	defer hour.Stop()
 	defer l.alarm.Stop()
 	for {
-		var err error
+		var do func(context.Context) error
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-hour.C:
-			err = l.read(ctx)
+			do = l.read
 		case <-minute.C:
 			l.due = l.known.of("")
-			err = l.ring(ctx) // the clock may have been set
+			do = l.ring // the clock may have been set
 		case <-l.alarm.C:
-			err = l.ring(ctx)
+			do = l.ring
 		case <-l.more():
 			id := l.due[0]
 			l.due = l.due[1:]
-			err = l.goOver(ctx, id)
+			do = func(ctx context.Context) error { return l.goOver(ctx, id) }
 		case m := <-l.inbox:
-			err = l.handle(ctx, m)
+			do = func(ctx context.Context) error { return l.handle(ctx, m) }
 		}
-		if err != nil && ctx.Err() == nil {
+		if err := l.insist(ctx, do); err != nil && ctx.Err() == nil {
 			return err
+		}
+	}
+}
+
+const (
+	// storeTries is how often something is done for which the store does not answer. Each time is a
+	// few seconds long: a disk that is busy for a while should not end a node.
+	storeTries = 4
+
+	storePause = time.Second
+)
+
+// insist does something again while the store does not answer. Doing it twice is harmless.
+func (l *loop) insist(ctx context.Context, do func(context.Context) error) error {
+	for try := 1; ; try++ {
+		err := do(ctx)
+		if bakeoff.CodeOf(err) != bakeoff.CodeUnavailable || try == storeTries {
+			return err
+		}
+		l.Log.Warn("the store does not answer: tried again", "error", err, "try", try)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(storePause):
 		}
 	}
 }

@@ -193,7 +193,10 @@ func (g *columns) cell(s *scanner, column int) error {
 // number sets the last cell of a column of numbers.
 func (g *columns) number(column int, v float64) error {
 	c := &g.table.Columns[column]
-	if math.IsInf(v, 0) || c.Kind == bakeoff.KindInteger && (v != math.Trunc(v) || math.Abs(v) >= exact) {
+	if math.IsInf(v, 0) {
+		return g.wrong(column, "a number that is too large, but "+wanted(c.Kind))
+	}
+	if c.Kind == bakeoff.KindInteger && (v != math.Trunc(v) || math.Abs(v) >= exact) {
 		return g.wrong(column, "a number that is too large or has a fraction, but "+wanted(c.Kind))
 	}
 	c.Numbers[len(c.Numbers)-1] = v

@@ -24,6 +24,9 @@ const (
 	// extendEvery is how often a lease is extended; it ends 15 s after the last time.
 	extendEvery = 3 * time.Second
 
+	// heedEvery is how often a worker looks whether its work is still wanted.
+	heedEvery = time.Second
+
 	// giveUpAfter is how long extending may fail before the work is stopped, at once, so that it has
 	// ended before another worker may begin.
 	giveUpAfter = 12 * time.Second
@@ -96,7 +99,12 @@ func (w *Worker) slot(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := w.work(ctx, task, lease); err != nil && ctx.Err() == nil {
+		err = w.work(ctx, task, lease)
+		switch {
+		case err == nil || ctx.Err() != nil:
+		case bakeoff.CodeOf(err) == bakeoff.CodeUnavailable: // the task is handed out again when its lease ends
+			w.log.Warn("the store does not answer: task left", "run", task.Run, "kind", task.Kind, "candidate", task.Candidate, "error", err)
+		default:
 			return fmt.Errorf("work on %s of run %s: %w", task.Kind, task.Run, err)
 		}
 	}
@@ -204,7 +212,7 @@ var errCancelled = errors.New("the run was cancelled")
 
 // heed stops the work when its run no longer wants it.
 func (w *Worker) heed(ctx context.Context, task bakeoff.Task, stop context.CancelCauseFunc) {
-	tick := time.NewTicker(extendEvery)
+	tick := time.NewTicker(heedEvery)
 	defer tick.Stop()
 	for {
 		select {
