@@ -149,6 +149,7 @@ func (n *Node) introduce() {
 		Store: n.counted, Hooks: n.hooks, Artifacts: n.artifactFiles, Scratch: n.scratch, Keep: n.server.Dir(), Log: log,
 	})
 	n.live = predict.New(storedModels{n.store, n.runtime}, n.workerName(), log)
+	n.runtime.live = n.live
 	n.monitor.Watch(n.measured())
 }
 

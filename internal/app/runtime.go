@@ -26,6 +26,7 @@ type servingRuntime struct {
 	store   *store.Store
 	scratch string
 	threads int
+	live    *predict.Live // what is open for requests
 }
 
 // opened is an open artifact and the folder that it was unpacked into.
@@ -119,8 +120,16 @@ func (r *servingRuntime) judged(ctx context.Context, pipeline string, artifact b
 	return r.open(ctx, pipeline, artifact, score.Spec{Recipe: recipe, Schema: schema})
 }
 
-// Check has the version's artifact give its golden answers.
+// Check has the version's artifact give its golden answers. One that is open here for requests is
+// read back from the store and not opened a second time, which would keep them waiting: the digest
+// says that it would be the same.
 func (r *servingRuntime) Check(ctx context.Context, v bakeoff.Version, golden *bakeoff.Golden) (err error) {
+	if err := released(v); err != nil {
+		return err
+	}
+	if open, err := r.live.Check(ctx, v, golden); open {
+		return errors.Join(err, r.store.Verify(ctx, v.Artifact))
+	}
 	model, err := r.version(ctx, v)
 	if err != nil {
 		return err

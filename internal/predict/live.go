@@ -260,6 +260,33 @@ func (l *Live) Acquire(ctx context.Context, model, ref string) (*Loaded, error) 
 	return l.shelf.version(ctx, key{model, version})
 }
 
+// Check has a version that is open here give its golden answers, and reports false where it is not
+// open, or where it answers one call at a time and is left to its requests.
+func (l *Live) Check(ctx context.Context, v bakeoff.Version, golden *bakeoff.Golden) (open bool, err error) {
+	loaded := l.held(key{v.Model, v.Version})
+	if loaded == nil {
+		return false, nil
+	}
+	defer loaded.Release()
+	if loaded.Serial() || loaded.version.Artifact != v.Artifact {
+		return false, nil
+	}
+	return true, loaded.model.Check(ctx, golden)
+}
+
+// held returns a version that is open, with a reference, or nil.
+func (l *Live) held(k key) *Loaded {
+	if line := (*l.lines.Load())[k.model]; line != nil {
+		if c := line.acquire(); c != nil {
+			if c.key() == k {
+				return c
+			}
+			c.Release()
+		}
+	}
+	return l.shelf.held(k)
+}
+
 func (l *Live) unknown(model string) error {
 	if !l.looked.Load() {
 		return bakeoff.Errorf(bakeoff.CodeUnavailable, "the models are being loaded").WithHint("try again soon")

@@ -110,6 +110,36 @@ func TestTheChampionAnswersAndSoDoOtherVersions(t *testing.T) {
 	})
 }
 
+func TestWhatIsOpenIsCheckedWithoutOpeningItAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource()
+		s.promote("churn", 1)
+		live := run(t, s)
+		synctest.Wait()
+		s.promote("churn", 2)
+		synctest.Wait()
+		opens := s.opens.Load()
+		for version, want := range map[int]bool{1: true, 2: true, 3: false} {
+			v, _ := s.Version(t.Context(), "churn", version)
+			golden, _ := s.Golden(t.Context(), v)
+			if open, err := live.Check(t.Context(), v, golden); open != want || err != nil {
+				t.Errorf("v%d is open: %v, %v", version, open, err)
+			}
+			golden.Values[0]++
+			if open, err := live.Check(t.Context(), v, golden); open && err == nil {
+				t.Errorf("v%d gives an answer that it does not have", version)
+			}
+			v.Artifact = "sha256:y"
+			if open, _ := live.Check(t.Context(), v, golden); open {
+				t.Errorf("v%d is taken for a version of another artifact", version)
+			}
+		}
+		if n := s.opens.Load() - opens; n != 0 {
+			t.Errorf("%d versions were opened", n)
+		}
+	})
+}
+
 func TestOfManyVersionsAFewStayLoaded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSource()

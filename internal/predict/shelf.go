@@ -136,6 +136,18 @@ func (s *shelf) champion(ctx context.Context, k key, wake <-chan struct{}) (*Loa
 	}
 }
 
+// held returns a version that is on the shelf, with a reference, or nil.
+func (s *shelf) held(k key) *Loaded {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.IndexFunc(s.spare, func(l *Loaded) bool { return l.key() == k })
+	if i < 0 {
+		return nil
+	}
+	s.spare[i].refs.Add(1) // the shelf holds one, so that it is open
+	return s.spare[i]
+}
+
 // find returns a version that is on the shelf, with a reference, or the flight that brings it. For
 // a request, asked, a version that has just failed is not tried again, and not too many are loaded
 // at once.

@@ -85,6 +85,11 @@ func (s *Store) GetBytes(ctx context.Context, digest bakeoff.Digest) ([]byte, er
 	return b.Bytes(), nil
 }
 
+// Verify reads the object and checks its digest.
+func (s *Store) Verify(ctx context.Context, digest bakeoff.Digest) error {
+	return s.copyObject(ctx, digest, io.Discard)
+}
+
 func (s *Store) copyObject(ctx context.Context, digest bakeoff.Digest, w io.Writer) error {
 	object, err := s.objects.Get(ctx, string(digest))
 	if errors.Is(err, jetstream.ErrObjectNotFound) {

@@ -193,10 +193,17 @@ func TestObjectsAreCheckedByDigest(t *testing.T) {
 		t.Error("another content came back")
 	}
 
+	if err := s.Verify(ctx, digest); err != nil {
+		t.Error(err)
+	}
+
 	js := must(jetstream.New(srv.Conn()))(t)
 	objects := must(js.ObjectStore(ctx, "objects"))(t)
 	if _, err := objects.PutBytes(ctx, string(digest), []byte("something else")); err != nil {
 		t.Fatal(err)
+	}
+	if err := s.Verify(ctx, digest); err == nil {
+		t.Error("another content than the digest says was found good")
 	}
 	damaged := filepath.Join(t.TempDir(), "damaged")
 	wantCode(t, "a damaged object", s.GetFile(ctx, digest, damaged), bakeoff.CodeUnavailable)
