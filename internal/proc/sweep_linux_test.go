@@ -151,7 +151,7 @@ func TestMemoryOfTheWholeFamilyIsLimited(t *testing.T) {
 	if _, err := fmt.Sscanf(exit.Reason(), "out of memory: %f MiB in %d processes, the limit is 300 MiB", &used, &processes); err != nil {
 		t.Errorf("reason %q: %v", exit.Reason(), err)
 	}
-	if used <= 300 || used > 600 || processes != 2 {
+	if used <= 300 || processes != 2 { // how far beyond depends on how busy the machine is
 		t.Errorf("reason %q", exit.Reason())
 	}
 }
