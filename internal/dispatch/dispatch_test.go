@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"slices"
 	"strings"
@@ -170,7 +171,10 @@ func onlySnapshots(t bakeoff.Task) (bakeoff.Result, bool) {
 // start runs a dispatcher until the function that it returns is called.
 func start(t *testing.T, c dispatch.Config, m *memory) (d *dispatch.Dispatcher, stop func()) {
 	t.Helper()
-	c.Store, c.Registry, c.Log = m, m, storetest.Log(t)
+	c.Store, c.Registry = m, m
+	if c.Log == nil {
+		c.Log = storetest.Log(t)
+	}
 	d = dispatch.New(c)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -228,6 +232,35 @@ func TestARunIsOpenUntilItsVerdictIsToldOnce(t *testing.T) {
 		}
 		if diff := cmp.Diff([]string{"p-1 failed"}, over); diff != "" {
 			t.Error(diff)
+		}
+	})
+}
+
+func TestTheLogSaysHowEachTrialEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		m.do = func(task bakeoff.Task) (bakeoff.Result, bool) {
+			r, ok := quick(task)
+			if task.Kind == bakeoff.TaskBuild {
+				r.Trial.Seconds = 1.5
+			}
+			if task.Candidate == "b" {
+				r.Trial.State, r.Trial.Class, r.Trial.Reason = bakeoff.TrialFailed, bakeoff.FailedExit, "exit 1: no\nsuch file"
+			}
+			return r, ok
+		}
+		var text strings.Builder
+		d, stop := start(t, dispatch.Config{Log: slog.New(slog.NewTextHandler(&text, nil))}, m)
+		m.submit(t, d, "p-1", dispatch.Start{})
+		synctest.Wait()
+		stop() // nobody writes any more
+		for _, line := range []string{
+			"level=INFO msg=\"trial built\" component=dispatch run=p-1 candidate=a seconds=1.5",
+			"level=WARN msg=\"trial failed\" component=dispatch run=p-1 candidate=b class=\"exit code\" reason=\"exit 1: no such file\"",
+		} {
+			if strings.Count(text.String(), line) != 1 {
+				t.Errorf("%s is not there once in\n%s", line, text.String())
+			}
 		}
 	})
 }

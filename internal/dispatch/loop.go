@@ -3,12 +3,14 @@ package dispatch
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/plain"
 )
 
 const (
@@ -263,8 +265,10 @@ func (l *loop) tell(ctx context.Context, before, after bakeoff.Run) error {
 		switch t.State {
 		case bakeoff.TrialBuilt:
 			e.Kind, e.Progress = bakeoff.EventBuilt, 1
+			l.Log.Info("trial built", "run", after.ID, "candidate", t.Candidate, "seconds", math.Round(t.Seconds*1000)/1000)
 		case bakeoff.TrialFailed:
 			e.Kind = bakeoff.EventFailed
+			l.Log.Warn("trial failed", "run", after.ID, "candidate", t.Candidate, "class", t.Class, "reason", plain.Line(t.Reason))
 		default:
 			continue
 		}
