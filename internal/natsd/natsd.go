@@ -99,6 +99,7 @@ func (s *Server) start() error {
 		return bakeoff.Errorf(bakeoff.CodeUnavailable, "open store %s: the embedded server did not start: %s", s.dir, s.messages.last()).
 			WithHint("check the disk under %s, or restore a backup of it", s.dir)
 	}
+	s.messages.up()
 	s.conn, err = nats.Connect("", nats.InProcessServer(srv), nats.Name("bakeoff"))
 	if err != nil {
 		return fmt.Errorf("connect to the embedded server: %w", err)
