@@ -79,22 +79,35 @@ func WriteError(w http.ResponseWriter, err *bakeoff.Error) {
 	WriteStatus(w, client.StatusOf(err.Code), err)
 }
 
+// Teller writes a refusal as the protocol of a route has errors: the content type, the status and the
+// body. What any refusal has in its header is there already.
+type Teller func(w http.ResponseWriter, status int, err *bakeoff.Error)
+
 // linger is how long the body of a request that was refused may still come.
 const linger = time.Second
 
 // refuse answers a request whose body nobody reads. net/http would wait for a part of it, however slowly
 // it comes.
-func refuse(w http.ResponseWriter, r *http.Request, err *bakeoff.Error) {
+func refuse(w http.ResponseWriter, r *http.Request, tell Teller, err *bakeoff.Error) {
 	if r.ContentLength != 0 {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(linger)) // where there are deadlines
 	}
-	WriteError(w, err)
+	if tell == nil {
+		tell = writeOurs
+	}
+	refusalHeader(w, err)
+	tell(w, client.StatusOf(err.Code), err)
 }
 
 // WriteStatus is WriteError with a status that says more than the code's.
 func WriteStatus(w http.ResponseWriter, status int, err *bakeoff.Error) {
+	refusalHeader(w, err)
+	writeOurs(w, status, err)
+}
+
+// refusalHeader sets what the header of an error has in every protocol.
+func refusalHeader(w http.ResponseWriter, err *bakeoff.Error) {
 	h := w.Header()
-	h.Set("Content-Type", "application/json")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	switch {
@@ -103,6 +116,11 @@ func WriteStatus(w http.ResponseWriter, status int, err *bakeoff.Error) {
 	case err.Code == bakeoff.CodeOverload && h.Get("Retry-After") == "":
 		h.Set("Retry-After", "1")
 	}
+}
+
+// writeOurs is the Teller of our own API.
+func writeOurs(w http.ResponseWriter, status int, err *bakeoff.Error) {
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(client.ErrorBody{Error: client.ErrorDetail{ // a caller who is gone hears nothing
 		Code: err.Code, Message: err.Message, Hint: err.Hint,

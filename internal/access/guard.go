@@ -45,7 +45,6 @@ type Config struct {
 // Guard finds out who makes a request.
 type Guard struct {
 	config   Config
-	origins  *http.CrossOriginProtection
 	failures *failures
 }
 
@@ -54,26 +53,26 @@ func NewGuard(c Config) *Guard {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	g := &Guard{config: c, origins: http.NewCrossOriginProtection(), failures: newFailures()}
-	g.origins.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		refuse(w, r, bakeoff.Errorf(bakeoff.CodeForbidden, "a page of another site may not act on this node"))
-	}))
-	return g
+	return &Guard{config: c, failures: newFailures()}
 }
 
 // Protect returns a handler for what comes through a door.
 func (g *Guard) Protect(door Door, m *Mux) http.Handler {
-	return g.origins.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	origins := http.NewCrossOriginProtection()
+	origins.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		refuse(w, r, m.teller(r), bakeoff.Errorf(bakeoff.CodeForbidden, "a page of another site may not act on this node"))
+	}))
+	return origins.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if door == Loopback && !g.knownHost(r.Host) {
 			// A page whose name was made to point at this machine would otherwise be taken for ours.
-			refuse(w, r, bakeoff.Errorf(bakeoff.CodeForbidden, "this node is not known by the name %q", legible(r.Host)).
+			refuse(w, r, m.teller(r), bakeoff.Errorf(bakeoff.CodeForbidden, "this node is not known by the name %q", legible(r.Host)).
 				WithHint("ask it as localhost, or start the node with `--host NAME`"))
 			return
 		}
 		a := g.admit(door, r)
 		if a.refusal != nil && a.refusal.Code == bakeoff.CodeOverload {
 			w.Header().Set("Retry-After", strconv.Itoa(int(g.failures.window.Seconds())))
-			refuse(w, r, a.refusal)
+			refuse(w, r, m.teller(r), a.refusal)
 			return
 		}
 		m.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, a)))

@@ -10,8 +10,9 @@ import (
 
 // Mux routes requests, each route with its need. It is filled before it serves.
 type Mux struct {
-	mux    *http.ServeMux
-	routes []Route
+	mux     *http.ServeMux
+	routes  []Route
+	tellers map[string]Teller // by pattern, for those that do not refuse as our API does
 }
 
 // Route is a pattern of net/http's ServeMux and what it needs.
@@ -21,16 +22,27 @@ type Route struct {
 }
 
 // NewMux returns a Mux without routes.
-func NewMux() *Mux { return &Mux{mux: http.NewServeMux()} }
+func NewMux() *Mux { return &Mux{mux: http.NewServeMux(), tellers: map[string]Teller{}} }
 
 // Handle registers a route. One without a known need, or one that is there already, is a fault of
 // the program and panics.
-func (m *Mux) Handle(pattern string, need Need, h http.Handler) {
+func (m *Mux) Handle(pattern string, need Need, h http.Handler) { m.HandleAs(pattern, need, nil, h) }
+
+// HandleAs is Handle for a route of another protocol: tell writes what it refuses, nil for as our own
+// API does.
+func (m *Mux) HandleAs(pattern string, need Need, tell Teller, h http.Handler) {
 	if !slices.Contains(Needs(), need) {
 		panic(fmt.Sprintf("access: the route %q does not say what it needs", pattern))
 	}
 	m.routes = append(m.routes, Route{Pattern: pattern, Need: need})
-	m.mux.Handle(pattern, require(need, h))
+	m.tellers[pattern] = tell
+	m.mux.Handle(pattern, require(need, tell, h))
+}
+
+// teller returns how the route of a request tells refusals.
+func (m *Mux) teller(r *http.Request) Teller {
+	_, pattern := m.mux.Handler(r)
+	return m.tellers[pattern]
 }
 
 // Routes lists what was registered, in that order.
@@ -55,7 +67,7 @@ func astray(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
 			WithHint("it takes %s", answer.header.Get("Allow")))
 		return
 	}
-	refuse(w, r, bakeoff.Errorf(bakeoff.CodeNotFound, "there is nothing at this path"))
+	refuse(w, r, nil, bakeoff.Errorf(bakeoff.CodeNotFound, "there is nothing at this path"))
 }
 
 // method names a request's method if it is one that people use: the text is the caller's.
@@ -78,21 +90,21 @@ func (s *status) WriteHeader(code int)        { s.code = code }
 func (s *status) Write(b []byte) (int, error) { return len(b), nil }
 
 // require lets those through who have what a route needs.
-func require(need Need, h http.Handler) http.Handler {
+func require(need Need, tell Teller, h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a, guarded := r.Context().Value(callerKey{}).(admission)
 		switch {
 		case !guarded:
-			refuse(w, r, bakeoff.Errorf(bakeoff.CodeUnauthorized, "nobody guards this address"))
+			refuse(w, r, tell, bakeoff.Errorf(bakeoff.CodeUnauthorized, "nobody guards this address"))
 		case a.caller.May(need):
 			h.ServeHTTP(w, r)
 		case a.refusal != nil:
-			refuse(w, r, a.refusal)
+			refuse(w, r, tell, a.refusal)
 		case need == Local:
-			refuse(w, r, bakeoff.Errorf(bakeoff.CodeForbidden, "pipeline files are applied on the node's own machine, through its socket").
+			refuse(w, r, tell, bakeoff.Errorf(bakeoff.CodeForbidden, "pipeline files are applied on the node's own machine, through its socket").
 				WithHint("run the command there, as the user that the node runs as"))
 		default:
-			refuse(w, r, bakeoff.Errorf(bakeoff.CodeForbidden, "this needs a token of the scope %s; yours has the scope %s", need, a.caller.Scope).
+			refuse(w, r, tell, bakeoff.Errorf(bakeoff.CodeForbidden, "this needs a token of the scope %s; yours has the scope %s", need, a.caller.Scope).
 				WithHint("`bakeoff token create` on the node's machine makes one"))
 		}
 	})

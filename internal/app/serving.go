@@ -106,7 +106,11 @@ func routePredictions(mux *access.Mux, h http.Handler) {
 		h.ServeHTTP(w, r)
 	})
 	for _, path := range inference.Paths() {
-		mux.Handle(path, access.Predict, limited)
+		need := access.Predict
+		if path.Public {
+			need = access.Public
+		}
+		mux.HandleAs(path.Pattern, need, path.Refuse, limited)
 	}
 }
 

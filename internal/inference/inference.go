@@ -92,9 +92,37 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Paths are the patterns, as http.ServeMux has them, that the Handler answers.
-func Paths() []string {
-	return []string{"/predict/", "/v2", "/v2/", "/invocations", "/serving-endpoints/", "/ping", "/health", "/version"}
+// Path is a pattern, as http.ServeMux has it, that the Handler answers.
+type Path struct {
+	Pattern string
+	// Public says that it tells nothing but whether this process is up: a load balancer that looks has
+	// no token.
+	Public bool
+	// Refuse answers a request that does not come as far as the Handler, as the path's protocol has errors.
+	Refuse func(w http.ResponseWriter, status int, err *bakeoff.Error)
+}
+
+// Paths lists what the Handler answers.
+func Paths() []Path {
+	plain, tensors, mlflow := refusing(failPlain), refusing(failTensors), refusing(failMLflow)
+	return []Path{
+		{Pattern: "/predict/", Refuse: plain},
+		{Pattern: "/v2", Refuse: tensors},
+		{Pattern: "/v2/", Refuse: tensors},
+		{Pattern: "/v2/health/live", Public: true, Refuse: tensors},
+		{Pattern: "/v2/health/ready", Public: true, Refuse: tensors},
+		{Pattern: "/invocations", Refuse: mlflow},
+		{Pattern: "/serving-endpoints/", Refuse: mlflow},
+		{Pattern: "/ping", Public: true, Refuse: mlflow},
+		{Pattern: "/health", Public: true, Refuse: mlflow},
+		{Pattern: "/version", Refuse: mlflow},
+	}
+}
+
+func refusing(fail func(http.ResponseWriter, failure)) func(http.ResponseWriter, int, *bakeoff.Error) {
+	return func(w http.ResponseWriter, status int, err *bakeoff.Error) {
+		fail(w, failure{status: status, err: err})
+	}
 }
 
 // handler is the face of the live models.

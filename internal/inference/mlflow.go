@@ -112,6 +112,10 @@ func failMLflow(w http.ResponseWriter, f failure) {
 // mlflowCode returns MLflow's name for a status.
 func mlflowCode(status int) string {
 	switch status {
+	case http.StatusUnauthorized:
+		return "UNAUTHENTICATED"
+	case http.StatusForbidden:
+		return "PERMISSION_DENIED"
 	case http.StatusNotFound:
 		return "RESOURCE_DOES_NOT_EXIST"
 	case http.StatusConflict:
