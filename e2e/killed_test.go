@@ -297,10 +297,11 @@ func settled(t *testing.T, c *client.Client) bool {
 	return len(owed) == 0
 }
 
-// settle has a command look at a pipeline: it sends what a node that was stopped still owed.
+// settle runs a pipeline once more: that goes on with runs that were interrupted, and sends what a
+// node that was stopped still owed.
 func settle(t *testing.T, dir string, args ...string) {
 	t.Helper()
-	if out, err := program(t, dir, append([]string{"history"}, args...)...).CombinedOutput(); err != nil {
+	if out, err := program(t, dir, append([]string{"run"}, args...)...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 }

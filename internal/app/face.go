@@ -52,9 +52,13 @@ func (f face) Pipelines(ctx context.Context) ([]client.Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
+	open, err := f.openOf(ctx)
+	if err != nil {
+		return nil, err
+	}
 	all := make([]client.Pipeline, len(files))
 	for i, file := range files {
-		if all[i], err = f.describe(ctx, file); err != nil {
+		if all[i], err = f.describe(ctx, file, open); err != nil {
 			return nil, err
 		}
 	}
@@ -67,10 +71,15 @@ func (f face) Pipeline(ctx context.Context, name string) (client.Pipeline, error
 	if err != nil {
 		return client.Pipeline{}, err
 	}
-	return f.describe(ctx, file)
+	open, err := f.openOf(ctx)
+	if err != nil {
+		return client.Pipeline{}, err
+	}
+	return f.describe(ctx, file, open)
 }
 
-func (f face) describe(ctx context.Context, file bakeoff.PipelineFile) (client.Pipeline, error) {
+// describe is a kept file as the API shows it; open names the open runs of a pipeline.
+func (f face) describe(ctx context.Context, file bakeoff.PipelineFile, open func(pipeline string) []string) (client.Pipeline, error) {
 	p := client.Pipeline{Name: file.Name, Path: file.Path, Revision: file.Revision, Applied: file.Applied}
 	if schedule, entry, err := f.scheduleOf(file); err == nil && schedule != nil {
 		p.Schedule = inWords(schedule, entry)
@@ -95,7 +104,7 @@ func (f face) describe(ctx context.Context, file bakeoff.PipelineFile) (client.P
 		}
 		p.Champion = &bakeoff.ChampionRef{Model: v.Model, Version: v.Version, Candidate: v.Candidate, Artifact: v.Artifact}
 	}
-	p.Open = f.dispatcher.Open(file.Name)
+	p.Open = open(file.Name)
 	last, err := f.last(ctx, file.Name)
 	p.Last = last
 	return p, err
@@ -160,7 +169,7 @@ func (f face) Apply(ctx context.Context, name string, file client.PipelineText, 
 		return client.Pipeline{}, err
 	}
 	f.config.Log.Info("pipeline applied", "pipeline", name, "revision", kept.Revision.Short(), "by", by)
-	return f.describe(ctx, kept)
+	return f.Pipeline(ctx, name)
 }
 
 // Upcoming implements api.Pipelines.

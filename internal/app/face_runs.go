@@ -117,6 +117,21 @@ func (f face) openRuns(ctx context.Context, limit int) ([]bakeoff.Run, error) {
 	return runs, nil
 }
 
+// openOf returns what names the open runs of a pipeline, the oldest first.
+func (f face) openOf(ctx context.Context) (func(pipeline string) []string, error) {
+	select {
+	case <-f.dispatcher.Ready():
+		return f.dispatcher.Open, nil
+	default:
+	}
+	runs, err := f.store.OpenRuns(ctx) // nobody drives them
+	open := map[string][]string{}
+	for _, r := range runs {
+		open[r.Pipeline] = append(open[r.Pipeline], r.ID)
+	}
+	return func(pipeline string) []string { return open[pipeline] }, err
+}
+
 // Run implements api.Runs.
 func (f face) Run(ctx context.Context, id string) (client.RunReport, error) {
 	run, _, err := f.store.Run(ctx, id)

@@ -231,6 +231,12 @@ func (n *Node) Settle(ctx context.Context) (notify.Summary, error) {
 	return sum, errors.Join(deployed, err)
 }
 
+// Owed counts the messages that Settle would deliver.
+func (n *Node) Owed(ctx context.Context) (int, error) {
+	_, owed, err := n.notifier.Owed(ctx)
+	return owed, err
+}
+
 // submit records a run and has it driven; Work must be under way. A run of that ID has code Conflict:
 // it is driven too, for the answer to an earlier submit may have been lost on its way.
 func (n *Node) submit(ctx context.Context, run bakeoff.Run) error {

@@ -63,6 +63,9 @@ func (n *Node) Work(ctx context.Context) error {
 	return g.Wait()
 }
 
+// Drive drives runs as Work does and builds nothing: for a command that only has to end one.
+func (n *Node) Drive(ctx context.Context) error { return n.dispatcher.Run(ctx) }
+
 // buildAll builds for every queue that a run of this node names, each with all the slots: for a
 // command without a node, that nobody else would build for.
 func (n *Node) buildAll(ctx context.Context) error {

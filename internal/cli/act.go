@@ -132,7 +132,7 @@ func (s *shell) resumeCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			return s.act(c, args, func(ctx context.Context, n *session, name string) error {
 				var lifted client.Resumed
-				err := s.working(ctx, n, func(ctx context.Context) (err error) { // the schedule asks which runs are open
+				err := s.driving(ctx, n, func(ctx context.Context) (err error) { // the schedule asks which runs are open
 					lifted, err = n.Resume(ctx, name)
 					return err
 				})
@@ -208,14 +208,14 @@ func (s *shell) cancelCommand() *cobra.Command {
 		Use: "cancel [NAME]", Short: "End a pipeline's open run", Args: cobra.MaximumNArgs(1),
 		Long: `Cancel ends the open run of a pipeline, or the one named by --run: its builds
 are killed, with all that they have started, and its verdict is failed. The
-champion stays.`,
+champion stays. A run that was interrupted is ended without going on first.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			return s.withStore(c.Context(), func(ctx context.Context, n *session) error {
 				run, err := n.openRun(ctx, args, id)
 				if err != nil {
 					return err
 				}
-				return s.working(ctx, n, func(ctx context.Context) error { return s.cancel(ctx, n, run, reason) })
+				return s.driving(ctx, n, func(ctx context.Context) error { return s.cancel(ctx, n, run, reason) })
 			})
 		},
 	}

@@ -21,22 +21,15 @@ func (s *shell) logsCommand() *cobra.Command {
 		Use: "logs [NAME]", Short: "Print what a run's builds wrote", Args: cobra.MaximumNArgs(1),
 		Long: `Logs prints what the builds of a run wrote: of the last run that has ended, or
 of the one named by --run. With --follow it prints what the open run writes,
-until its trials have ended.`,
+until its trials have ended; where no node works on it, what there is.`,
 		RunE: func(c *cobra.Command, args []string) error {
-			open := s.look
-			if follow {
-				open = s.withStore // what is to be followed must not be waited for first
-			}
-			return open(c.Context(), func(ctx context.Context, n *session) error {
+			return s.look(c.Context(), func(ctx context.Context, n *session) error {
 				run, err := n.loggedRun(ctx, args, id, follow)
 				if err != nil {
 					return err
 				}
-				q := client.LogQuery{Candidate: candidate, Follow: follow}
-				if !follow {
-					return s.logs(ctx, n, run, q)
-				}
-				return s.working(ctx, n, func(ctx context.Context) error { return s.logs(ctx, n, run, q) })
+				writes := n.node == nil // somebody may
+				return s.logs(ctx, n, run, client.LogQuery{Candidate: candidate, Follow: follow && writes})
 			})
 		},
 	}

@@ -127,7 +127,7 @@ promoted and 10 kept.`,
 	flags.StringVar(&s.server, "server", "", "URL of a running node instead of a store (default $BAKEOFF_SERVER; its token is $BAKEOFF_TOKEN)")
 	flags.BoolVar(&s.json, "json", false, "print one JSON document on stdout")
 	flags.BoolVarP(&s.verbose, "verbose", "v", false, "log to stderr")
-	flags.BoolVar(&s.noResume, "no-resume", false, "do not wait for runs that were interrupted")
+	flags.BoolVar(&s.noResume, "no-resume", false, "leave runs that were interrupted for later")
 	root.AddGroup(
 		&cobra.Group{ID: "start", Title: "Start:"},
 		&cobra.Group{ID: "look", Title: "Look:"},

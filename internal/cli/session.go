@@ -159,22 +159,30 @@ func (s *shell) mustHaveStore() error {
 	return nil
 }
 
-// look is withStore for seeing what is there. What an earlier process has left undone is done
-// first: interrupted runs are ended, and messages that are owed delivered.
+// look is withStore for seeing what is there. What an earlier process has left undone is said and
+// left to whoever works on the store: a look must not keep that from a node.
 func (s *shell) look(ctx context.Context, do func(context.Context, *session) error) error {
 	return s.withStore(ctx, func(ctx context.Context, n *session) error {
-		if s.noResume {
-			if err := s.openRuns(ctx, n); err != nil {
-				return err
-			}
-			return do(ctx, n)
-		}
-		if err := s.resume(ctx, n); err != nil {
+		if err := s.sayUndone(ctx, n); err != nil {
 			return err
 		}
-		s.settle(ctx, n)
 		return do(ctx, n)
 	})
+}
+
+// sayUndone says what an earlier process has left undone. A node that runs does it by itself.
+func (s *shell) sayUndone(ctx context.Context, n *session) error {
+	if n.node == nil {
+		return nil
+	}
+	if err := s.openRuns(ctx, n); err != nil {
+		return err
+	}
+	owed, err := n.node.Owed(ctx)
+	if owed > 0 {
+		fmt.Fprintf(s.stderr, "%s not delivered yet (`%s notify owed`): `%s up` or `%s run` goes on with that\n", counted(owed, "message"), typed(), typed(), typed())
+	}
+	return err
 }
 
 // resume drives the runs that an earlier process has left open to their end. A node that runs does
@@ -203,14 +211,14 @@ func (s *shell) resume(ctx context.Context, n *session) error {
 	})
 }
 
-// openRuns says which runs were interrupted, for commands that do not wait for them.
+// openRuns says which runs were interrupted, for commands that do not go on with them.
 func (s *shell) openRuns(ctx context.Context, n *session) error {
 	if n.node == nil {
 		return nil
 	}
 	open, err := n.Runs(ctx, client.RunQuery{Open: true})
 	for _, run := range open {
-		fmt.Fprintf(s.stderr, "run %s was interrupted; the next `bakeoff run` or `bakeoff leaderboard` goes on with it\n", run.Run)
+		fmt.Fprintf(s.stderr, "run %s is under way but nobody works on it: `%s up` or `%s run` goes on with it\n", run.Run, typed(), typed())
 	}
 	return err
 }
@@ -220,10 +228,23 @@ func (s *shell) working(ctx context.Context, n *session, do func(context.Context
 	if n.node == nil {
 		return do(ctx)
 	}
+	return beside(ctx, n.node.Work, do)
+}
+
+// driving is working without builds: for commands that end a run, or ask which are open.
+func (s *shell) driving(ctx context.Context, n *session, do func(context.Context) error) error {
+	if n.node == nil {
+		return do(ctx)
+	}
+	return beside(ctx, n.node.Drive, do)
+}
+
+// beside runs work for as long as do takes.
+func beside(ctx context.Context, work, do func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return n.node.Work(ctx) })
+	g.Go(func() error { return work(ctx) })
 	g.Go(func() error {
 		defer cancel()
 		return do(ctx)
