@@ -125,7 +125,7 @@ func (d *decision) follow() {
 		return
 	}
 	if earlier, err := cron.Parse(d.c.Schedule); err == nil && d.c.Times != "" {
-		d.miss(earlier, d.s.Now)
+		d.overdue(earlier)
 	}
 	if d.c.At.Before(d.s.Now) || d.c.At.Sub(d.s.Now) > farAhead {
 		d.c.At = d.s.Now.UTC()
@@ -134,7 +134,23 @@ func (d *decision) follow() {
 	if times == "" {
 		d.dropWaiting(notAnyMore)
 	}
-	d.interrupt()
+	if times == "" || !d.pauseGoesOn() {
+		d.interrupt()
+	}
+}
+
+// overdue decides what a schedule that ends still had due: skipped by a pause, or missed.
+func (d *decision) overdue(earlier *cron.Schedule) {
+	if d.s.Pause != nil {
+		d.skipPaused(earlier)
+		return
+	}
+	d.miss(earlier, d.s.Now)
+}
+
+// pauseGoesOn reports whether the range is that of the pause that stands: it is told when it is lifted.
+func (d *decision) pauseGoesOn() bool {
+	return d.s.Pause != nil && d.c.Range != nil && sameFate(*d.c.Range, bakeoff.Tick{State: bakeoff.TickSkipped, Reason: pausedBy(*d.s.Pause)})
 }
 
 // begin gives the ticks that wait their runs, one after the other.
@@ -169,18 +185,25 @@ func (d *decision) due() {
 	if times == nil || times.Next(d.c.At).After(now) {
 		return
 	}
-	if p := d.s.Pause; p != nil {
-		if before := p.Since.Add(-1); before.Before(now) {
-			d.miss(times, before)
-		}
-		n, first, last := times.Count(d.c.At, now)
-		d.without(first, last, n, bakeoff.TickSkipped, pausedBy(*p))
+	if d.s.Pause != nil {
+		d.skipPaused(times)
 		return
 	}
 	d.late(now.Add(-onTime))
 	for t := times.Next(d.c.At); !t.After(now); t = times.Next(t) {
 		d.place(t, d.policy().Overlap)
 	}
+}
+
+// skipPaused decides the ticks from the cursor up to now while a pause stands: those before it are
+// missed; those since are skipped by it, whether a node was running or not.
+func (d *decision) skipPaused(times *cron.Schedule) {
+	p := *d.s.Pause
+	if before := p.Since.Add(-1); before.Before(d.s.Now) {
+		d.miss(times, before)
+	}
+	n, first, last := times.Count(d.c.At, d.s.Now)
+	d.without(first, last, n, bakeoff.TickSkipped, pausedBy(p))
 }
 
 // late applies the policy for missed ticks, if there are any up to the time. It leaves those that

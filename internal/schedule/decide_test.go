@@ -199,10 +199,26 @@ func TestDecide(t *testing.T) {
 			name: "edited while no node was running", schedule: hourly(func(s *bakeoff.Schedule) { s.Cron = "30 * * * *" }), since: "11:45", now: "11:45",
 			want: &decided{At: "11:45", Range: "", Owed: []string{"missed 09:00 to 11:00 (3): no node was running"}},
 		},
+		{
+			name: "edited while paused and no node was running", schedule: hourly(func(s *bakeoff.Schedule) { s.Cron = "30 * * * *" }), since: "11:45", now: "11:45",
+			pause: pause, want: &decided{At: "11:45", Range: "skipped 09:00 to 11:00 (3): " + paused},
+		},
+		{
+			name: "paused between two ticks and edited, no node was running", schedule: hourly(func(s *bakeoff.Schedule) { s.Cron = "30 * * * *" }), since: "11:45", now: "11:45",
+			pause: &bakeoff.Pause{Pipeline: "churn", By: "kim", Since: at("09:30")},
+			want: &decided{
+				At: "11:45", Owed: []string{"missed 09:00: no node was running"},
+				Range: "skipped 10:00 to 11:00 (2): paused by kim since 2026-11-22T09:30:00Z",
+			},
+		},
 		{name: "another policy is no edit", schedule: hourly(func(s *bakeoff.Schedule) { s.Missed = bakeoff.MissedNone }), now: "08:45"},
 		{
 			name: "no schedule any more", schedule: &bakeoff.Schedule{}, now: "09:30", since: "09:15", cursor: func(c *bakeoff.Cursor) { c.Waiting = []time.Time{at("08:00")} },
 			want: &decided{At: "09:30", Owed: []string{"missed 09:00: no node was running", "skipped 08:00: the pipeline has no schedule any more"}},
+		},
+		{
+			name: "no schedule any more, while paused", schedule: &bakeoff.Schedule{}, now: "09:30", since: "09:15", pause: pause,
+			want: &decided{At: "09:30", Owed: []string{"skipped 09:00: " + paused}},
 		},
 		{name: "nothing while something is owed", now: "12:00", cursor: func(c *bakeoff.Cursor) { c.Owed = []bakeoff.Claim{{}} }},
 	}
