@@ -1,6 +1,8 @@
 package e2e_test
 
 import (
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -51,5 +53,42 @@ func TestNightly(t *testing.T) {
 	first := history[len(history)-1]
 	if first.Trigger != "schedule" || first.Verdict != "promoted" {
 		t.Errorf("the first run is %+v", first)
+	}
+	checkAlerts(t, n)
+}
+
+// checkAlerts looks for every series that the alerts of docs/operating.md ask for, also of what has not
+// happened.
+func checkAlerts(t *testing.T, n *node) {
+	t.Helper()
+	res, err := http.Get(n.url + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }() // it is read to its end
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, series := range []string{
+		`bakeoff_run_last_success_timestamp_seconds{pipeline="penguins"} 1.`,
+		`bakeoff_runs_total{pipeline="penguins",verdict="failed"} 0`,
+		`bakeoff_runs_late_total{pipeline="penguins"} 0`,
+		`bakeoff_schedule_missed_total{pipeline="penguins"} 0`,
+		`bakeoff_queue_messages{queue="test_model_build_q"} `,
+		`bakeoff_queue_messages{queue="default"} 0`,
+		`bakeoff_queue_oldest_message_age_seconds{queue="default"} 0`,
+		`bakeoff_task_redeliveries_total{queue="test_model_build_q"} 0`,
+		`bakeoff_notifications_owed `,
+		`bakeoff_worker_up{`,
+		`bakeoff_predict_requests_total{`,
+		`bakeoff_jetstream_storage_bytes `,
+	} {
+		if !strings.Contains(string(text), "\n"+series) {
+			t.Errorf("/metrics has no %s", series)
+		}
+	}
+	if strings.Contains(string(text), "\nbakeoff_gauge_failures_total{") {
+		t.Error("a question of the scrape got no answer")
 	}
 }

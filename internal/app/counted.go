@@ -1,7 +1,10 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/bakeoffhq/bakeoff"
@@ -64,7 +67,9 @@ func (n *Node) ended(run bakeoff.Run) {
 
 // measured answers what a scrape asks a node.
 func (n *Node) measured() monitor.Source {
+	last := lastSuccesses{store: n.store, seen: map[string]success{}}
 	return monitor.Source{
+		LastSuccess: last.all, Queues: n.measuredQueues,
 		Upcoming: n.nextTicks,
 		OpenRuns: func(context.Context) (int, error) { return len(n.dispatcher.Open("")), nil },
 		Workers:  func(context.Context) ([]bakeoff.WorkerInfo, error) { return n.roster.Workers(), nil },
@@ -75,6 +80,107 @@ func (n *Node) measured() monitor.Source {
 		},
 		Storage: n.store.Bytes,
 	}
+}
+
+// know has the counters of a pipeline exist before anything happens.
+func (n *Node) know(p *bakeoff.Pipeline) {
+	queues := []string{bakeoff.QueueJudge}
+	candidates := make([]string, len(p.Candidates))
+	for i, c := range p.Candidates {
+		candidates[i] = c.Name
+		queues = append(queues, cmp.Or(c.Queue, bakeoff.QueueDefault))
+	}
+	n.monitor.Know(p.Name, candidates, queues)
+}
+
+// knowKept is know for the pipelines of the store whose files this node may not have.
+func (n *Node) knowKept(ctx context.Context) error {
+	files, err := n.store.Pipelines(ctx)
+	for _, f := range files {
+		n.monitor.Know(f.Name, nil, nil)
+	}
+	return err
+}
+
+// measuredQueues are the queues that hold tasks, and those of open runs and of this node that
+// hold none.
+func (n *Node) measuredQueues(ctx context.Context) ([]monitor.Queue, error) {
+	states, err := n.store.QueueStates(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Concat(n.dispatcher.Queues(), n.config.Queues, []string{bakeoff.QueueDefault, bakeoff.QueueJudge}) {
+		states[name] = states[name] // the zero value for one that holds nothing
+	}
+	all := make([]monitor.Queue, 0, len(states))
+	for name, state := range states {
+		q := monitor.Queue{Name: name, Tasks: state.Tasks}
+		if state.Tasks > 0 {
+			q.Oldest = max(0, time.Since(state.Oldest))
+		}
+		all = append(all, q)
+	}
+	return all, nil
+}
+
+// lastSuccesses finds when a run of each pipeline last reached promoted or kept. It reads little more
+// than what is new since it was asked before.
+type lastSuccesses struct {
+	store *store.Store
+
+	mu   sync.Mutex
+	seen map[string]success // by pipeline
+}
+
+// success is the last one of a pipeline by the time that a run of it had ended.
+type success struct {
+	run string    // that ended last
+	at  time.Time // zero for none
+}
+
+// verdictsBack is how many failed runs a success is looked for behind.
+const verdictsBack = 100
+
+func (l *lastSuccesses) all(ctx context.Context) (map[string]time.Time, error) {
+	files, err := l.store.Pipelines(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := map[string]time.Time{}
+	for _, f := range files {
+		s, err := l.of(ctx, f.Name)
+		if err != nil {
+			return nil, err
+		}
+		l.seen[f.Name] = s
+		if !s.at.IsZero() {
+			all[f.Name] = s.at
+		}
+	}
+	return all, nil
+}
+
+// of returns what is known of a pipeline now. The caller holds mu.
+func (l *lastSuccesses) of(ctx context.Context, pipeline string) (success, error) {
+	last, err := l.store.LastVerdict(ctx, pipeline)
+	known := l.seen[pipeline]
+	if err != nil || last == nil || last.Run == known.run {
+		return known, err
+	}
+	now := success{run: last.Run, at: known.at}
+	if last.Verdict != bakeoff.Failed {
+		now.at = last.Ended
+		return now, nil
+	}
+	reports, err := l.store.LastVerdicts(ctx, pipeline, verdictsBack)
+	for _, r := range reports {
+		if r.Verdict != bakeoff.Failed && r.Ended.After(now.at) {
+			now.at = r.Ended
+		}
+	}
+	return now, err
 }
 
 // nextTicks returns the next tick of each pipeline that has a schedule.

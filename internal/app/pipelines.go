@@ -69,6 +69,7 @@ func (n *Node) apply(ctx context.Context, file bakeoff.PipelineFile, p *bakeoff.
 			return err
 		}
 	}
+	n.know(p)
 	return n.scheduler.Set(schedule.Entry{Name: file.Name, Revision: file.Revision, Schedule: p.Schedule})
 }
 

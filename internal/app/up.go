@@ -98,7 +98,7 @@ func (u *up) run(ctx context.Context, first []fileChange, ready func(context.Con
 	if err := u.mayListen(ctx, addressOf(l.public), addressOf(l.admin)); err != nil { // sockets may have been handed over
 		return err
 	}
-	if err := u.applyFirst(ctx, first); err != nil {
+	if err := errors.Join(u.applyFirst(ctx, first), u.knowKept(ctx)); err != nil {
 		return err
 	}
 	// Requests are answered until the last: what answers them ends after the rest.

@@ -111,6 +111,31 @@ func buildInfo(version string) prometheus.Collector {
 	return g
 }
 
+// Know has the counters of a pipeline start at 0, with those of its candidates and of the queues that
+// they are built on. A series that begins with 1 has not increased: no alert would see the first failure.
+func (m *Monitor) Know(pipeline string, candidates, queues []string) {
+	for _, verdict := range []bakeoff.Verdict{bakeoff.Promoted, bakeoff.Kept, bakeoff.Failed} {
+		m.runs.WithLabelValues(pipeline, string(verdict))
+	}
+	for _, counter := range []*prometheus.CounterVec{m.late, m.missed, m.skipped} {
+		counter.WithLabelValues(pipeline)
+	}
+	for _, candidate := range candidates {
+		for _, state := range []bakeoff.TrialState{bakeoff.TrialBuilt, bakeoff.TrialFailed} {
+			m.trials.WithLabelValues(pipeline, candidate, string(state))
+		}
+	}
+	for _, queue := range queues {
+		m.redelivered.WithLabelValues(queue)
+	}
+	for _, result := range []string{bakeoff.DeliverySent, bakeoff.DeliveryRefused, bakeoff.DeliveryRetrying} {
+		m.notified.WithLabelValues(result)
+		for _, kind := range []string{"webhook", "command", "copy"} {
+			m.hooks.WithLabelValues(kind, result)
+		}
+	}
+}
+
 // Handler answers scrapes.
 func (m *Monitor) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -92,6 +93,31 @@ func TestWhatHappensIsCounted(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, scrape(t, m)); diff != "" {
 		t.Errorf("metrics (-want +got):\n%s", diff)
+	}
+}
+
+// TestCountersOfAKnownPipeline has every series that an alert looks at there before anything happens.
+func TestCountersOfAKnownPipeline(t *testing.T) {
+	m := monitor.New("v1")
+	m.RunEnded(bakeoff.Report{Pipeline: "churn", Verdict: bakeoff.Kept})
+	m.Know("churn", []string{"forest"}, []string{"gpu", bakeoff.QueueJudge})
+	m.Know("churn", []string{"forest"}, nil)
+	got := scrape(t, m)
+	for _, want := range []string{
+		`bakeoff_deploy_hooks_total{kind="copy",result="refused"} 0`,
+		`bakeoff_notifications_total{result="retrying"} 0`,
+		`bakeoff_runs_late_total{pipeline="churn"} 0`,
+		`bakeoff_runs_total{pipeline="churn",verdict="failed"} 0`,
+		`bakeoff_runs_total{pipeline="churn",verdict="kept"} 1`,
+		`bakeoff_runs_total{pipeline="churn",verdict="promoted"} 0`,
+		`bakeoff_schedule_missed_total{pipeline="churn"} 0`,
+		`bakeoff_schedule_skipped_total{pipeline="churn"} 0`,
+		`bakeoff_task_redeliveries_total{queue="gpu"} 0`,
+		`bakeoff_trials_total{candidate="forest",pipeline="churn",state="failed"} 0`,
+	} {
+		if !slices.Contains(got, want) {
+			t.Errorf("%s is missing", want)
+		}
 	}
 }
 
