@@ -148,7 +148,8 @@ type Attempt struct {
 	Failures int `json:"failures,omitempty"`
 	// Next is set once the attempt has failed or was given back: when the task is tried again.
 	Next time.Time `json:"next,omitzero"`
-	// Log is what the earlier attempts that failed by the trainer's own doing have printed.
+	// Log is what the earlier attempts that failed by the trainer's own doing have printed, and, once
+	// this one was stopped, what it had printed by then.
 	Log Digest `json:"log,omitempty"`
 	// Lost names the worker of the attempt before, where that one neither ended nor gave it back.
 	Lost string `json:"lost,omitempty"`

@@ -96,6 +96,7 @@ type LogEntry struct {
 	// State is that of the trial, on its last entry; "" on the others.
 	State  bakeoff.TrialState `json:"state,omitempty" doc:"how the trial ended, on its last entry"`
 	Reason string             `json:"reason,omitempty" doc:"why it failed"`
+	NoLog  bool               `json:"no_log,omitempty" doc:"no log of the trial is kept, on its last entry: what it wrote is not known"`
 }
 
 // LogQuery says which log entries of a run are asked for.

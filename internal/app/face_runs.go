@@ -348,7 +348,7 @@ func (f face) Logs(ctx context.Context, id string, q client.LogQuery, each func(
 	}
 	for _, t := range run.Trials {
 		if q.Candidate == "" || t.Candidate == q.Candidate {
-			if err := f.log(ctx, t, each); err != nil {
+			if err := f.log(ctx, id, t, each); err != nil {
 				return err
 			}
 		}
@@ -356,10 +356,27 @@ func (f face) Logs(ctx context.Context, id string, q client.LogQuery, each func(
 	return nil
 }
 
-// log hands out what a trial has written, and how it ended.
-func (f face) log(ctx context.Context, t bakeoff.Trial, each func(client.LogEntry) error) error {
+// logOf returns the log of a trial, "" where none was kept. That of a build which was stopped is with
+// its attempt: the trial had ended by then.
+func (f face) logOf(ctx context.Context, run string, t bakeoff.Trial) (bakeoff.Digest, error) {
 	if t.Log != "" {
-		text, err := f.store.GetBytes(ctx, t.Log)
+		return t.Log, nil
+	}
+	a, _, err := f.store.Attempt(ctx, bakeoff.Task{Run: run, Kind: bakeoff.TaskBuild, Candidate: t.Candidate})
+	if bakeoff.CodeOf(err) == bakeoff.CodeNotFound {
+		return "", nil
+	}
+	return a.Log, err
+}
+
+// log hands out what a trial of a run has written, and how it ended.
+func (f face) log(ctx context.Context, run string, t bakeoff.Trial, each func(client.LogEntry) error) error {
+	digest, err := f.logOf(ctx, run, t)
+	if err != nil {
+		return fmt.Errorf("read the log of %s: %w", t.Candidate, err)
+	}
+	if digest != "" {
+		text, err := f.store.GetBytes(ctx, digest)
 		if err != nil {
 			return fmt.Errorf("read the log of %s: %w", t.Candidate, err)
 		}
@@ -375,7 +392,7 @@ func (f face) log(ctx context.Context, t bakeoff.Trial, each func(client.LogEntr
 			text = text[len(piece):]
 		}
 	}
-	return each(client.LogEntry{Candidate: t.Candidate, Attempt: t.Attempt, State: t.State, Reason: t.Reason})
+	return each(client.LogEntry{Candidate: t.Candidate, Attempt: t.Attempt, State: t.State, Reason: t.Reason, NoLog: digest == ""})
 }
 
 const logPiece = 256 << 10
@@ -390,7 +407,7 @@ func (f face) followLogs(ctx context.Context, run bakeoff.Run, q client.LogQuery
 			if q.After > 0 {
 				continue // they were handed out before the connection broke
 			}
-			if err := f.log(ctx, t, each); err != nil {
+			if err := f.log(ctx, run.ID, t, each); err != nil {
 				return err
 			}
 		default:

@@ -128,7 +128,11 @@ func Source(p *bakeoff.Pipeline) dataset.Source {
 	}
 }
 
-// Build builds one trial. A trainer that fails is a result with its reason.
+// stoppedLogTime bounds how long the log of a build that was stopped is being stored.
+const stoppedLogTime = 5 * time.Second
+
+// Build builds one trial. A trainer that fails is a result with its reason. Of a build that was
+// stopped, by the end of ctx, the result is a trial with nothing but its log, beside ctx's cause.
 func (t *Tasks) Build(ctx context.Context, a bakeoff.Attempt) (result bakeoff.Result, err error) {
 	run, _, err := t.Store.Run(ctx, a.Task.Run)
 	if err != nil {
@@ -195,7 +199,7 @@ func (t *Tasks) trial(ctx context.Context, run bakeoff.Run, p *bakeoff.Pipeline,
 		return bakeoff.Trial{}, err
 	}
 	if ctx.Err() != nil {
-		return bakeoff.Trial{}, context.Cause(ctx) // we stopped it: that is not the trainer's failure
+		return bakeoff.Trial{Log: t.stoppedLog(ctx, out.LogPath)}, context.Cause(ctx) // we stopped it: that is not the trainer's failure
 	}
 	if out.Trial.Log, err = t.Store.PutFile(ctx, out.LogPath); err != nil {
 		return bakeoff.Trial{}, err
@@ -204,6 +208,21 @@ func (t *Tasks) trial(ctx context.Context, run bakeoff.Run, p *bakeoff.Pipeline,
 		return out.Trial, nil
 	}
 	return out.Trial, t.keep(ctx, out, filepath.Join(dir, "artifact.tar"))
+}
+
+// stoppedLog keeps what a build had printed when it was stopped: whoever cancelled it may ask what it
+// was doing. It returns "" where that cannot be kept, which is no reason to stop less.
+func (t *Tasks) stoppedLog(ctx context.Context, path string) bakeoff.Digest {
+	if errors.Is(context.Cause(ctx), bakeoff.ErrLeaseLost) { // another may begin any moment
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stoppedLogTime)
+	defer cancel()
+	digest, err := t.Store.PutFile(ctx, path)
+	if err != nil {
+		return ""
+	}
+	return digest
 }
 
 // keep stores the artifact under its digest.

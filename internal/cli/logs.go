@@ -67,6 +67,7 @@ type trialLog struct {
 	State     bakeoff.TrialState `json:"state"`
 	Reason    string             `json:"reason,omitempty"`
 	Log       string             `json:"log"`
+	NoLog     bool               `json:"no_log,omitempty"` // none was kept
 }
 
 // logs prints a run's logs. Followed, several builds write at once: each line then says whose it is.
@@ -86,7 +87,7 @@ func (s *shell) logs(ctx context.Context, n *session, run string, q client.LogQu
 		}
 		logs[i].Log += e.Text
 		if e.State != "" {
-			logs[i].State, logs[i].Reason = e.State, e.Reason
+			logs[i].State, logs[i].Reason, logs[i].NoLog = e.State, e.Reason, e.NoLog
 		}
 	}
 	if s.json {
@@ -142,9 +143,14 @@ func stateInWords(state bakeoff.TrialState, reason string) string {
 func writeLog(w io.Writer, l trialLog) {
 	fmt.Fprintf(w, "== %s: %s\n", l.Candidate, stateInWords(l.State, l.Reason))
 	fmt.Fprint(w, l.Log)
-	if l.Log == "" {
+	switch {
+	case l.Log == "" && l.NoLog && l.State == bakeoff.TrialQueued:
+		fmt.Fprintln(w, "(its log is kept once it has ended; --follow prints it as it comes)")
+	case l.Log == "" && l.NoLog:
+		fmt.Fprintln(w, "(no log was kept)")
+	case l.Log == "":
 		fmt.Fprintln(w, "(it wrote nothing)")
-	} else if l.Log[len(l.Log)-1] != '\n' {
+	case l.Log[len(l.Log)-1] != '\n':
 		fmt.Fprintln(w)
 	}
 }

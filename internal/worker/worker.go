@@ -34,6 +34,9 @@ const (
 	// conflictDelay is the pause after another worker was faster.
 	conflictDelay = 2 * time.Second
 
+	// keepLogTimeout bounds how long the log of a build that was stopped is recorded for.
+	keepLogTimeout = 5 * time.Second
+
 	// endTimeout bounds how long a result is recorded for once its work is done.
 	endTimeout = 30 * time.Second
 )
@@ -57,7 +60,8 @@ type Store interface {
 }
 
 // Handler does the work of an attempt. What is wrong with the user's data or trainer is a result;
-// an error is a fault of ours, after which the task is tried again.
+// an error is a fault of ours, after which the task is tried again. Beside the error of an attempt
+// that was stopped, the result may have a trial with the log of what it printed.
 type Handler func(ctx context.Context, a bakeoff.Attempt) (bakeoff.Result, error)
 
 // Config says what a worker takes and how.
@@ -132,8 +136,9 @@ func (w *Worker) work(ctx context.Context, task bakeoff.Task, lease Lease) error
 	result, err := w.attempt(ctx, attempt, lease)
 	switch {
 	case ctx.Err() != nil:
-		return w.giveBack(ctx, attempt, token, lease)
+		return w.giveBack(ctx, logged(attempt, result), token, lease)
 	case errors.Is(err, errCancelled):
+		w.keepLog(ctx, attempt, result, token)
 		return lease.Done(ctx)
 	case errors.Is(err, bakeoff.ErrLeaseLost):
 		return nil // the task is another worker's by now
@@ -154,6 +159,29 @@ func (w *Worker) giveBack(ctx context.Context, a bakeoff.Attempt, token uint64, 
 		w.log.Warn("attempt counts although it was stopped", "run", a.Task.Run, "kind", a.Task.Kind, "candidate", a.Task.Candidate, "error", err)
 	}
 	return lease.Release(0)
+}
+
+// logged returns the attempt with what it printed before it was stopped.
+func logged(a bakeoff.Attempt, r bakeoff.Result) bakeoff.Attempt {
+	if r.Trial != nil && r.Trial.Log != "" {
+		a.Log = r.Trial.Log
+	}
+	return a
+}
+
+// keepLog records what an attempt printed whose run no longer wants it. The trial has ended without
+// it: a log that cannot be recorded is lost, and nothing else.
+func (w *Worker) keepLog(ctx context.Context, a bakeoff.Attempt, r bakeoff.Result, token uint64) {
+	if r.Trial == nil || r.Trial.Log == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, keepLogTimeout)
+	defer cancel()
+	a = logged(a, r)
+	a.Next = time.Now().UTC() // it has ended
+	if err := w.store.PostponeAttempt(ctx, a, token); err != nil {
+		w.log.Warn("the log of a stopped build is lost", "run", a.Task.Run, "candidate", a.Task.Candidate, "error", err)
+	}
 }
 
 // wanted returns the task's run and whether the task still has to be done.

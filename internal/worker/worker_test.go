@@ -182,7 +182,10 @@ func TestStoppingGivesTheTaskBack(t *testing.T) {
 	}
 }
 
-func TestCancellingARunStopsItsBuild(t *testing.T) {
+// stopped is what a build leaves that was stopped: a trial with its log.
+var stopped = bakeoff.Result{Trial: &bakeoff.Trial{Log: bakeoff.DigestOf([]byte("epoch 1\n"))}}
+
+func TestCancellingARunStopsItsBuildAndKeepsItsLog(t *testing.T) {
 	t.Parallel()
 	f := open(t, bakeoff.PhaseBuild, "a")
 	begun, ended := make(chan struct{}), make(chan error, 1)
@@ -190,9 +193,8 @@ func TestCancellingARunStopsItsBuild(t *testing.T) {
 		close(begun)
 		<-ctx.Done()
 		ended <- context.Cause(ctx)
-		return bakeoff.Result{}, ctx.Err()
+		return stopped, ctx.Err()
 	})
-	defer stop()
 	<-begun
 	run, revision, err := f.store.Run(t.Context(), "churn-a")
 	if err != nil {
@@ -204,6 +206,26 @@ func TestCancellingARunStopsItsBuild(t *testing.T) {
 	}
 	if err := <-ended; err == nil || !strings.Contains(err.Error(), "cancelled") {
 		t.Errorf("the build ended with %v", err)
+	}
+	stop()
+	if a, _, err := f.store.Attempt(t.Context(), build("a")); err != nil || a.Log != stopped.Trial.Log {
+		t.Errorf("attempt %+v, %v", a, err)
+	}
+}
+
+func TestABuildThatIsGivenBackKeepsItsLog(t *testing.T) {
+	t.Parallel()
+	f := open(t, bakeoff.PhaseBuild, "a")
+	begun := make(chan struct{})
+	stop := f.start(1, func(ctx context.Context, _ bakeoff.Attempt) (bakeoff.Result, error) {
+		close(begun)
+		<-ctx.Done()
+		return stopped, ctx.Err()
+	})
+	<-begun
+	stop()
+	if a, _, err := f.store.Attempt(t.Context(), build("a")); err != nil || a.Log != stopped.Trial.Log || a.Number != 0 {
+		t.Errorf("attempt %+v, %v", a, err)
 	}
 }
 
