@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -165,7 +166,7 @@ func (f face) Apply(ctx context.Context, name string, file client.PipelineText, 
 	if p.Name != name {
 		return client.Pipeline{}, bakeoff.Errorf(bakeoff.CodeInvalid, "%s is the file of pipeline %s, not of %s", file.Path, p.Name, name)
 	}
-	if err := f.apply(ctx, kept, p); err != nil {
+	if err := f.takeIn(ctx, kept, p); err != nil {
 		return client.Pipeline{}, err
 	}
 	f.config.Log.Info("pipeline applied", "pipeline", name, "revision", kept.Revision.Short(), "by", by)
@@ -305,7 +306,32 @@ func (f face) problems(ctx context.Context) ([]string, error) {
 	if refused > 0 {
 		all = append(all, fmt.Sprintf("%d messages were refused by their receivers: `bakeoff notify owed` says why", refused))
 	}
-	return append(all, f.unserved()...), nil
+	all = append(all, f.unserved()...)
+	files, err := f.store.Pipelines(ctx)
+	for _, file := range files {
+		all = append(all, f.unbuilt(file)...)
+	}
+	return all, err
+}
+
+// unbuilt names the candidates of a pipeline that wait in vain once it runs here: nobody serves their
+// queue. A queue that an open run waits for is told of by unserved.
+func (f face) unbuilt(file bakeoff.PipelineFile) []string {
+	p, err := f.parse(file)
+	if err != nil || f.follows(file.Name) == "" { // a mistake is told of where it was made
+		return nil
+	}
+	var all []string
+	for _, c := range p.Candidates {
+		queue := cmp.Or(c.Queue, bakeoff.QueueDefault)
+		own := f.config.Slots > 0 && (f.config.Queues == nil || slices.Contains(f.config.Queues, queue))
+		if own || f.roster.Serves(queue) || slices.Contains(f.dispatcher.Queues(), queue) {
+			continue
+		}
+		all = append(all, fmt.Sprintf("candidate %s of %s builds on the queue %s, which this node does not serve: add --queue %s, or join a worker",
+			c.Name, p.Name, queue, queue))
+	}
+	return all
 }
 
 // unserved names the queues of open runs that no worker serves.

@@ -73,6 +73,7 @@ type Node struct {
 	roster  *roster.Roster
 	since   time.Time
 	notes
+	followed
 	runtime    *servingRuntime
 	dispatcher *dispatch.Dispatcher
 	registry   *registry.Registry

@@ -57,20 +57,31 @@ func (n *Node) parse(file bakeoff.PipelineFile) (*bakeoff.Pipeline, error) {
 	return spec.Parse(filepath.Base(file.Path), filepath.Dir(file.Path), []byte(file.Text), spec.Options{LookupEnv: n.config.LookupEnv})
 }
 
-// apply keeps a revision of a pipeline file and has its schedule followed. One that is kept already
-// is not written again.
+// apply keeps a revision of a pipeline file that this node was given, and has its schedule followed.
 func (n *Node) apply(ctx context.Context, file bakeoff.PipelineFile, p *bakeoff.Pipeline) error {
+	n.follow(file.Name, file.Path)
+	return n.takeIn(ctx, file, p)
+}
+
+// takeIn keeps a revision of a pipeline file. Its schedule is followed if this node was given the file.
+func (n *Node) takeIn(ctx context.Context, file bakeoff.PipelineFile, p *bakeoff.Pipeline) error {
+	if err := n.keepFile(ctx, file); err != nil || n.follows(file.Name) != file.Path {
+		return err
+	}
+	n.know(p)
+	return n.scheduler.Set(schedule.Entry{Name: file.Name, Revision: file.Revision, Schedule: p.Schedule})
+}
+
+// keepFile keeps a revision. One that is kept already is not written again.
+func (n *Node) keepFile(ctx context.Context, file bakeoff.PipelineFile) error {
 	kept, err := n.store.Pipeline(ctx, file.Name, "")
 	if err != nil && bakeoff.CodeOf(err) != bakeoff.CodeNotFound {
 		return err
 	}
 	if err != nil || kept.Revision != file.Revision || kept.Path != file.Path {
-		if err := n.store.PutPipeline(ctx, file); err != nil {
-			return err
-		}
+		return n.store.PutPipeline(ctx, file)
 	}
-	n.know(p)
-	return n.scheduler.Set(schedule.Entry{Name: file.Name, Revision: file.Revision, Schedule: p.Schedule})
+	return nil
 }
 
 func (n *Node) receivers(ctx context.Context, pipeline string, revision bakeoff.Digest) ([]bakeoff.Receiver, error) {

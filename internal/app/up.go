@@ -301,6 +301,7 @@ func (u *up) watchFiles(ctx context.Context) error {
 // a person is told.
 func (u *up) changed(ctx context.Context, c fileChange) error {
 	if c.removed != "" {
+		u.unfollow(c.removed)
 		u.scheduler.Remove(c.removed)
 		u.config.Log.Info("pipeline file gone: no more ticks", "pipeline", c.removed, "file", c.path)
 	}
@@ -312,7 +313,11 @@ func (u *up) changed(ctx context.Context, c fileChange) error {
 	if c.pipeline == nil {
 		return nil
 	}
-	return u.apply(ctx, c.file, c.pipeline)
+	if err := u.apply(ctx, c.file, c.pipeline); err != nil {
+		return err
+	}
+	u.config.Log.Info("pipeline applied", "pipeline", c.file.Name, "revision", c.file.Revision.Short(), "file", c.path)
+	return nil
 }
 
 // tellJoined tells predicting nodes that have joined of models that have changed.

@@ -134,7 +134,7 @@ func (s *shell) done(kind, name, what string) error {
 func (s *shell) sayUnserved(ctx context.Context, n *session) error {
 	node, err := n.Node(ctx)
 	for _, p := range node.Problems {
-		if strings.HasPrefix(p, "no worker serves") {
+		if strings.HasPrefix(p, "no worker serves") || strings.Contains(p, ", which this node does not serve: ") {
 			fmt.Fprintln(s.stdout, plain.Line(p))
 		}
 	}
