@@ -19,7 +19,8 @@ func (c *Client) Model(ctx context.Context, name string) (ModelVersions, error) 
 	return ask[ModelVersions](ctx, c, http.MethodGet, path("models", name), nil)
 }
 
-// Promote makes a version the champion after it has given its golden answers, and lifts a hold.
+// Promote makes a version the champion after it has given its golden answers, and lifts a hold;
+// if Hold is set, runs keep it.
 func (c *Client) Promote(ctx context.Context, model string, p Promotion) (bakeoff.Model, error) {
 	return ask[bakeoff.Model](ctx, c, http.MethodPost, path("models", model, "promote"), p)
 }

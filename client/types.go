@@ -136,6 +136,7 @@ type Promotion struct {
 	Candidate string `json:"candidate,omitempty" maxLength:"63" doc:"instead of a version: a candidate that a run has built"`
 	Run       string `json:"run,omitempty" maxLength:"100" doc:"with candidate: the run; the last that ended where it is left out"`
 	Why       string `json:"why,omitempty" maxLength:"1000" doc:"in words, for the record"`
+	Hold      bool   `json:"hold,omitempty" doc:"runs keep it until it is resumed or promoted by hand; else the next run may replace it"`
 }
 
 // Rollback says which version is to be the champion again.

@@ -126,9 +126,9 @@ var calls = map[string]struct {
 	},
 	"Promote": {
 		func(ctx context.Context, c *client.Client) (any, error) {
-			return c.Promote(ctx, "churn", client.Promotion{Candidate: "forest", Run: run, Why: "better"})
+			return c.Promote(ctx, "churn", client.Promotion{Candidate: "forest", Run: run, Why: "better", Hold: true})
 		},
-		"Promote churn {Version:0 Candidate:forest Run:" + run + " Why:better} {By:kim Why:better}", model(),
+		"Promote churn {Version:0 Candidate:forest Run:" + run + " Why:better Hold:true} {By:kim Why:better}", model(),
 	},
 	"Rollback": {
 		func(ctx context.Context, c *client.Client) (any, error) {

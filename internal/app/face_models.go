@@ -45,7 +45,7 @@ func (f face) Promote(ctx context.Context, model string, p client.Promotion, a a
 		return bakeoff.Model{}, err
 	}
 	if p.Version != 0 {
-		return f.registry.Promote(ctx, asked(model, a), p.Version)
+		return f.registry.Promote(ctx, asked(model, a), p.Version, p.Hold)
 	}
 	run := p.Run
 	if run == "" {
@@ -59,7 +59,7 @@ func (f face) Promote(ctx context.Context, model string, p client.Promotion, a a
 		}
 		run = last.Run
 	}
-	return f.registry.PromoteTrial(ctx, asked(model, a), run, p.Candidate)
+	return f.registry.PromoteTrial(ctx, asked(model, a), run, p.Candidate, p.Hold)
 }
 
 // Rollback implements api.Models.

@@ -49,9 +49,11 @@ func (s *shell) live(ctx context.Context, n *session, m bakeoff.Model) error {
 		}
 	}
 	fmt.Fprintf(s.stdout, "%s v%d (%s) is the champion: it gave its golden answers\n", m.Name, m.Champion(), candidate)
-	if h := m.Hold; h != nil {
+	if m.Hold != nil {
 		fmt.Fprintf(s.stdout, "runs keep it until `%s resume %s`, or a promotion by hand\n", typed(), m.Name)
+		return nil
 	}
+	fmt.Fprintf(s.stdout, "the next run may replace it, one under way too; `%s promote %s --version %d --hold` keeps it\n", typed(), m.Name, m.Champion())
 	return nil
 }
 
@@ -97,11 +99,14 @@ the hold.`,
 
 func (s *shell) promoteCommand() *cobra.Command {
 	var version, candidate, run, reason string
+	var hold bool
 	c := &cobra.Command{
 		Use: "promote [NAME]", Short: "Make a version, or what a run has built, the champion", Args: cobra.MaximumNArgs(1),
 		Long: `Promote makes a version the champion by your decision, after it has given its
 golden answers from the store: --version N, or a new version of what the last
-run (or --run ID) has built of --candidate NAME. It lifts a hold.`,
+run (or --run ID) has built of --candidate NAME. It lifts a hold. The next run
+may replace it, as may one that is under way, unless --hold keeps it until
+resume or another promotion by hand.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			number, err := parseVersion(version)
 			if err != nil {
@@ -111,7 +116,7 @@ run (or --run ID) has built of --candidate NAME. It lifts a hold.`,
 				return usage(c, bakeoff.Errorf(bakeoff.CodeInvalid, "name what to promote: either --version or --candidate"))
 			}
 			return s.act(c, args, func(ctx context.Context, n *session, name string) error {
-				m, err := n.Promote(ctx, name, client.Promotion{Version: number, Candidate: candidate, Run: run, Why: reason})
+				m, err := n.Promote(ctx, name, client.Promotion{Version: number, Candidate: candidate, Run: run, Why: reason, Hold: hold})
 				if err != nil {
 					return err
 				}
@@ -123,12 +128,13 @@ run (or --run ID) has built of --candidate NAME. It lifts a hold.`,
 	c.Flags().StringVar(&candidate, "candidate", "", "a candidate that a run has built")
 	c.Flags().StringVar(&run, "run", "", "with --candidate: the run's ID (default: the last)")
 	c.Flags().StringVar(&reason, "reason", "promoted by hand", "why, for the record")
+	c.Flags().BoolVar(&hold, "hold", false, "have runs keep it")
 	return c
 }
 
 func (s *shell) resumeCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "resume [NAME]", Short: "Lift a pause of the schedule and the hold of a rollback", Args: cobra.MaximumNArgs(1),
+		Use: "resume [NAME]", Short: "Lift a pause of the schedule and the hold of a rollback or promotion", Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return s.act(c, args, func(ctx context.Context, n *session, name string) error {
 				var lifted client.Resumed

@@ -38,7 +38,7 @@ func (r *Registry) Rollback(ctx context.Context, a Act, n int, hold bool) (bakeo
 		champion.Rollback = true
 		m.Aliases[bakeoff.AliasChampion] = champion
 		if hold {
-			m.Hold = &bakeoff.Hold{Model: a.Model, By: a.By, Why: fmt.Sprintf("rollback to v%d: %s", to, a.Why), Since: now()}
+			m.Hold = holdOn(a, "rollback to", to)
 		}
 		return m, nil, nil
 	})
@@ -54,23 +54,32 @@ func nothingBefore(m bakeoff.Model) error {
 		WithHint("`bakeoff models %s` lists its versions; rollback --to goes to one of them", m.Name)
 }
 
+// holdOn is the hold that an act of a person leaves on a version.
+func holdOn(a Act, what string, version int) *bakeoff.Hold {
+	return &bakeoff.Hold{Model: a.Model, By: a.By, Why: fmt.Sprintf("%s v%d: %s", what, version, a.Why), Since: now()}
+}
+
 // Promote makes version n the champion by a person's decision, after it has given its golden
-// answers, and lifts a hold.
-func (r *Registry) Promote(ctx context.Context, a Act, n int) (bakeoff.Model, error) {
+// answers, and lifts a hold. With hold, runs keep it until Resume or another Promote; of today's
+// champion that is all that changes.
+func (r *Registry) Promote(ctx context.Context, a Act, n int, hold bool) (bakeoff.Model, error) {
 	return r.act(ctx, a, func(m bakeoff.Model) (bakeoff.Model, *bakeoff.Version, error) {
-		if n == m.Champion() && m.Hold != nil { // to keep it was the promotion's point
-			m.Hold = nil
-			return m, nil, nil
+		var err error
+		if n == 0 || n != m.Champion() || !hold && m.Hold == nil { // else the hold was the promotion's point
+			m, err = r.point(ctx, m, n, a, a.Why)
 		}
-		m, err := r.point(ctx, m, n, a, a.Why)
 		m.Hold = nil
+		if hold {
+			m.Hold = holdOn(a, "promotion of", n)
+		}
 		return m, nil, err
 	})
 }
 
 // PromoteTrial makes a new version of what a run has built, and that the champion, by a person's
-// decision and whatever the judge said. It lifts a hold.
-func (r *Registry) PromoteTrial(ctx context.Context, a Act, run, candidate string) (bakeoff.Model, error) {
+// decision and whatever the judge said. It lifts a hold. With hold, runs keep it until Resume or
+// another promotion by a person.
+func (r *Registry) PromoteTrial(ctx context.Context, a Act, run, candidate string, hold bool) (bakeoff.Model, error) {
 	return r.act(ctx, a, func(m bakeoff.Model) (bakeoff.Model, *bakeoff.Version, error) {
 		state, _, err := r.store.Run(ctx, run)
 		if err != nil {
@@ -89,6 +98,9 @@ func (r *Registry) PromoteTrial(ctx context.Context, a Act, run, candidate strin
 		}
 		m = moved(m, v, a.By, a.Why)
 		m.Hold = nil
+		if hold {
+			m.Hold = holdOn(a, "promotion of", v.Version)
+		}
 		return m, &v, nil
 	})
 }

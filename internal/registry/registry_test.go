@@ -191,11 +191,50 @@ func TestRollbackHoldsUntilSomebodyPromotes(t *testing.T) {
 	if report.Verdict != bakeoff.Kept || !strings.Contains(report.Reason, "by kim") || !strings.Contains(report.Reason, "complaints") {
 		t.Errorf("%s: %s", report.Verdict, report.Reason)
 	}
-	if _, err := f.Promote(ctx, act, 2); err != nil {
+	if _, err := f.Promote(ctx, act, 2, false); err != nil {
 		t.Fatal(err)
 	}
 	if report := f.commit(t, f.decided(t, "churn-d", 2)); report.Verdict != bakeoff.Promoted || report.Champion.Version != 3 {
 		t.Errorf("after the hold was lifted: %s, %+v", report.Verdict, report.Champion)
+	}
+}
+
+func TestAPromotionByHandHoldsIfAsked(t *testing.T) {
+	f := open(t)
+	ctx := t.Context()
+	act := registry.Act{Model: "churn", By: "kim", Why: "the audit asks for it"}
+	first := f.decided(t, "churn-a", 0)
+	f.commit(t, first)
+	kept := func(id string, champion int) {
+		t.Helper()
+		report := f.commit(t, f.decided(t, id, champion))
+		if report.Verdict != bakeoff.Kept || !strings.Contains(report.Reason, "by kim") || !strings.Contains(report.Reason, "the audit asks for it") {
+			t.Errorf("%s: %s", report.Verdict, report.Reason)
+		}
+	}
+	if _, err := f.PromoteTrial(ctx, act, first.ID, "forest", true); err != nil {
+		t.Fatal(err)
+	}
+	kept("churn-b", 2)
+	if _, err := f.Promote(ctx, act, 1, true); err != nil {
+		t.Fatal(err)
+	}
+	kept("churn-c", 1)
+	if _, err := f.Promote(ctx, act, 2, false); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := f.Promote(ctx, act, 2, true); err != nil || m.Hold == nil || m.Champion() != 2 { // as an afterthought
+		t.Errorf("%+v, %v", m, err)
+	}
+	kept("churn-d", 2)
+	if _, err := f.Promote(ctx, act, 2, false); err != nil { // which lifts it
+		t.Fatal(err)
+	}
+	if _, err := f.Promote(ctx, act, 2, false); bakeoff.CodeOf(err) != bakeoff.CodeConflict {
+		t.Errorf("promoted once more: %v", err)
+	}
+	if report := f.commit(t, f.decided(t, "churn-e", 2)); report.Verdict != bakeoff.Promoted {
+		t.Errorf("after the hold was lifted: %s: %s", report.Verdict, report.Reason)
 	}
 }
 
@@ -218,10 +257,10 @@ func TestAPersonPromotesWhatARunHasBuilt(t *testing.T) {
 	ctx := t.Context()
 	run := f.decided(t, "churn-a", 0)
 	act := registry.Act{Model: "churn", By: "kim", Why: "cannot be compared"}
-	if _, err := f.PromoteTrial(ctx, act, run.ID, "boosting"); bakeoff.CodeOf(err) != bakeoff.CodeNotFound {
+	if _, err := f.PromoteTrial(ctx, act, run.ID, "boosting", false); bakeoff.CodeOf(err) != bakeoff.CodeNotFound {
 		t.Errorf("a candidate that was not built: %v", err)
 	}
-	if _, err := f.PromoteTrial(ctx, act, run.ID, "forest"); err != nil {
+	if _, err := f.PromoteTrial(ctx, act, run.ID, "forest", false); err != nil {
 		t.Fatal(err)
 	}
 	v, err := f.store.Version(ctx, "churn", 1)
@@ -265,13 +304,13 @@ func TestEveryMoveOfTheChampionIsOwedToTheHooks(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.commit(t, f.decided(t, "churn-c", 1)) // kept: held
-	if _, err := f.Promote(ctx, act, 1); err != nil {
+	if _, err := f.Promote(ctx, act, 1, false); err != nil {
 		t.Fatal(err) // lifts the hold, moves nothing
 	}
-	if _, err := f.Promote(ctx, act, 2); err != nil {
+	if _, err := f.Promote(ctx, act, 2, false); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.PromoteTrial(ctx, act, "churn-c", "forest"); err != nil {
+	if _, err := f.PromoteTrial(ctx, act, "churn-c", "forest", false); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.Resume(ctx, act); err != nil {
