@@ -59,6 +59,31 @@ func TestServeOutlivesItsNode(t *testing.T) {
 	})
 }
 
+// TestServeWaitsForItsNode starts a predicting process while its node is away: it says that it waits, and
+// answers once the node is there. One whose address is none ends at once.
+func TestServeWaitsForItsNode(t *testing.T) {
+	dir := churnStore(t)
+	n := startNode(t, dir, "churn.yaml", "--nats-listen", "127.0.0.1:0")
+	at, body := n.at.NATS, churnRequest(t, n.connect())
+	want := n.answers(t, body, 2)
+	n.kill()
+	joined := begin(t, program(t, dir, "serve", "--join", at, "--dir", t.TempDir(), "--json", "--drain", "0s", "--listen", "127.0.0.1:0"))
+	until(t, "the process says that it waits", 20*time.Second, func() bool { return strings.Contains(joined.log.String(), "waits for it") })
+	startNode(t, dir, "churn.yaml", "--nats-listen", strings.TrimPrefix(at, "nats://"))
+	joined.await()
+	if !joined.ready() {
+		t.Fatalf("the predicting process did not start: %v\n%s", joined.err, joined.log)
+	}
+	c := &caller{addr: joined.addr()}
+	defer c.close()
+	if status, answer, err := c.ask(rawPost("/predict/churn", body)); err != nil || status != http.StatusOK || string(answer) != want[1] {
+		t.Errorf("status %d, %v: %s", status, err, answer)
+	}
+	if out, err := program(t, dir, "serve", "--join", "nowhere").CombinedOutput(); err == nil || !strings.Contains(string(out), "nats://host:port") {
+		t.Errorf("with an address that is none: %v\n%s", err, out)
+	}
+}
+
 // TestBackupWhileRunsGoOn makes a backup in the middle of runs, restores it into another folder and
 // starts a node there: it has the same versions, which give the same answers, the runs that were open
 // end, and a new one ends too.

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -200,19 +201,64 @@ func Serve(ctx context.Context, c Config, j Join, l Listen, ready func(Addresses
 	if err != nil {
 		return err
 	}
+	dir, err := filepath.Abs(j.Dir)
+	if err != nil {
+		return fmt.Errorf("resolve %s: %w", j.Dir, err)
+	}
 	scratch, err := os.MkdirTemp("", "bakeoff-serve-")
 	if err != nil {
 		return fmt.Errorf("make a folder for models: %w", err)
 	}
 	defer func() { err = errors.Join(err, build.RemoveAll(scratch)) }()
-	models, err := join.DialModels(ctx, options)
-	if err != nil {
+	models, err := awaitNode(ctx, options)
+	if models == nil {
 		return err
 	}
 	defer models.Close()
 	s := &serving{config: c, listen: l, models: models, token: j.Token, monitor: monitor.New(c.Version)}
-	s.live = predict.New(joinedModels{models, scratch, j.Dir}, models.Name(), c.Log)
+	s.live = predict.New(joinedModels{models, scratch, dir}, models.Name(), c.Log)
 	return s.run(ctx, ready)
+}
+
+const (
+	// joinAgain is the pause between two tries to join a node that is away.
+	joinAgain = time.Second
+
+	// joinSaid is how often the log says that a node is waited for.
+	joinSaid = 10 * time.Second
+)
+
+// awaitNode joins a node in order to predict, however long that is away. It returns nil without an error
+// if ctx ended before. A node that refuses this process, or an address that is none, is not waited for.
+func awaitNode(ctx context.Context, o join.Options) (*join.Models, error) {
+	var said time.Time
+	for {
+		models, err := join.DialModels(ctx, o)
+		switch {
+		case err == nil:
+			return models, nil
+		case ctx.Err() != nil:
+			return nil, nil
+		case !worthWaiting(err):
+			return nil, err
+		}
+		if time.Since(said) >= joinSaid {
+			o.Log.Warn("the node is away: this process waits for it", "error", err)
+			said = time.Now()
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil
+		case <-time.After(joinAgain):
+		}
+	}
+}
+
+// worthWaiting reports whether an error of joining may go away by itself. A certificate that cannot be
+// trusted is a person's to mend.
+func worthWaiting(err error) bool {
+	var certificate *tls.CertificateVerificationError
+	return bakeoff.CodeOf(err) == bakeoff.CodeUnavailable && !errors.As(err, &certificate)
 }
 
 // serving is a process that only predicts.
@@ -300,20 +346,37 @@ func unready(f *front, live *predict.Live) []string {
 	return failing
 }
 
-// reportEvery is how often a predicting process tells the node what it answers with.
-const reportEvery = 3 * time.Second
+const (
+	// reportEvery is how often a predicting process tells the node what it answers with.
+	reportEvery = 3 * time.Second
+
+	// swapEvery is how often it looks whether that has changed, which it tells at once.
+	swapEvery = 250 * time.Millisecond
+)
 
 func (s *serving) report(ctx context.Context) error {
-	tick := time.NewTicker(reportEvery)
-	defer tick.Stop()
+	look := time.NewTicker(swapEvery)
+	defer look.Stop()
+	var told []bakeoff.Serving
+	var at time.Time
 	for {
-		if err := s.models.Report(ctx, s.live.Serving()); err != nil && ctx.Err() == nil {
-			s.config.Log.Debug("the node did not hear what is served here", "error", err)
+		serving := s.live.Serving()
+		if time.Since(at) >= reportEvery || !slices.EqualFunc(serving, told, sameServing) {
+			told, at = serving, time.Now()
+			if err := s.models.Report(ctx, serving); err != nil && ctx.Err() == nil {
+				s.config.Log.Debug("the node did not hear what is served here", "error", err)
+			}
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-look.C:
 		}
 	}
+}
+
+// sameServing compares what is said of a model but for when.
+func sameServing(a, b bakeoff.Serving) bool {
+	a.Beat, b.Beat = time.Time{}, time.Time{}
+	return a == b
 }

@@ -269,6 +269,7 @@ type joinFlags struct {
 func (j *joinFlags) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&j.URL, "join", "", "the node to join: nats://HOST:PORT, or tls://HOST:PORT (its --nats-listen)")
+	f.StringVar(&j.Dir, "dir", ".", "the folder that commands of pipelines run in")
 	f.StringVar(&j.Name, "name", "", "this process's name there (default: host and process number)")
 	f.StringVar(&j.ca, "tls-ca", "", "PEM file of the authority that signed the node's certificate (default: the system's)")
 }
@@ -318,7 +319,6 @@ Ctrl-C gives back what is under way.`,
 	}
 	j.flags(c)
 	b.flags(c)
-	c.Flags().StringVar(&j.Dir, "dir", ".", "the folder that commands of pipelines run in")
 	return c
 }
 
@@ -327,6 +327,10 @@ func (s *shell) serveCommand() *cobra.Command {
 	var l listenFlags
 	c := &cobra.Command{
 		Use: "serve --join URL", Short: "Answer prediction requests with a node's champions, and do nothing else", Args: cobra.NoArgs,
+		Long: `Serve joins a node that listens (up --nats-listen) and answers with its
+champions, also while that node is away. Predict commands of pipelines run in
+this folder, or --dir. A node that is away when it starts is waited for; a
+token of scope predict, $BAKEOFF_TOKEN, is asked for elsewhere.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := j.load(s, c); err != nil {
 				return err
