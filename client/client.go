@@ -233,6 +233,10 @@ func errorOf(response *http.Response) error {
 	if kind == "application/json" && json.Unmarshal(b, &body) == nil && body.Error.Code != "" {
 		return body.Error.Err()
 	}
+	if bytes.HasPrefix(b, []byte("Client sent an HTTP request to an HTTPS server")) { // net/http's words
+		return bakeoff.Errorf(bakeoff.CodeInvalid, "the node at %s speaks TLS", response.Request.URL.Host).
+			WithHint("try https://%s", response.Request.URL.Host)
+	}
 	return bakeoff.Errorf(codeOfStatus(response.StatusCode), "the answer to %s %s was %q, and none of a bakeoff node",
 		response.Request.Method, response.Request.URL.Path, response.Status).
 		WithHint("see whether the address is that of a node, and of this version")
