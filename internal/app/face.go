@@ -275,21 +275,32 @@ func (f face) Resume(ctx context.Context, pipeline string, a api.Act) (client.Re
 	return resumed, err
 }
 
-// problems are what a person should see to, in sentences.
+// stopped are the pauses and holds that persons have made, in sentences.
+func (f face) stopped(ctx context.Context) ([]string, error) {
+	pipelines, err := f.Pipelines(ctx)
+	var all []string
+	for _, p := range pipelines {
+		if s := p.Paused; s != nil {
+			all = append(all, fmt.Sprintf("%s is paused since %s by %s%s", p.Name, s.Since.Format(time.RFC3339), s.By, because(s.Why)))
+		}
+		if h := p.Held; h != nil {
+			all = append(all, fmt.Sprintf("%s is held since %s by %s%s", p.Name, h.Since.Format(time.RFC3339), h.By, because(h.Why)))
+		}
+	}
+	return all, err
+}
+
+// because is a reason behind a sentence, nothing for none.
+func because(why string) string {
+	if why == "" {
+		return ""
+	}
+	return ": " + why
+}
+
+// problems are what a person should mend, in sentences.
 func (f face) problems(ctx context.Context) ([]string, error) {
 	all := f.noted()
-	pipelines, err := f.Pipelines(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range pipelines {
-		if p.Paused != nil {
-			all = append(all, fmt.Sprintf("%s is paused since %s by %s", p.Name, p.Paused.Since.Format(time.RFC3339), p.Paused.By))
-		}
-		if p.Held != nil {
-			all = append(all, fmt.Sprintf("%s is held since %s by %s: %s", p.Name, p.Held.Since.Format(time.RFC3339), p.Held.By, p.Held.Why))
-		}
-	}
 	deliveries, owed, err := f.notifier.Owed(ctx)
 	if err != nil {
 		return nil, err

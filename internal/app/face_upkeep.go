@@ -20,10 +20,14 @@ func (f face) About(ctx context.Context) (client.Node, error) {
 	if err != nil {
 		return client.Node{}, err
 	}
+	stopped, err := f.stopped(ctx)
+	if err != nil {
+		return client.Node{}, err
+	}
 	problems, err := f.problems(ctx)
 	return client.Node{
 		Name: f.workerName(), Version: f.config.Version, Store: f.server.Dir(), Addresses: f.addresses(),
-		Roles: f.roles(), Since: f.since, Pipelines: len(names), Problems: problems,
+		Roles: f.roles(), Since: f.since, Pipelines: len(names), Problems: append(stopped, problems...),
 	}, err
 }
 
@@ -158,6 +162,13 @@ func (f face) Doctor(ctx context.Context) ([]client.Check, error) {
 	var all []client.Check
 	for _, c := range doctor.Checks(ctx, f.examined(ctx)) {
 		all = append(all, client.Check{Name: c.Name, OK: c.OK, Detail: c.Detail, Hint: c.Hint})
+	}
+	stopped, err := f.stopped(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, text := range stopped { // somebody meant it: there is nothing to mend
+		all = append(all, client.Check{Name: "attention", OK: true, Detail: text, Hint: "`bakeoff resume NAME` lifts it"})
 	}
 	problems, err := f.problems(ctx)
 	for _, p := range problems {

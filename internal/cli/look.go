@@ -22,6 +22,11 @@ func (s *shell) aboutRun(use, short string, show func(context.Context, *session,
 		Use: use + " [NAME]", Short: short, Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return s.look(c.Context(), func(ctx context.Context, n *session) error {
+				if id == "" {
+					if err := s.sayUnderWay(ctx, n, args); err != nil {
+						return err
+					}
+				}
 				report, err := n.endedRun(ctx, args, id)
 				if err != nil {
 					return err
@@ -32,6 +37,23 @@ func (s *shell) aboutRun(use, short string, show func(context.Context, *session,
 	}
 	c.Flags().StringVar(&id, "run", "", "a run's ID instead of the last run")
 	return c
+}
+
+// sayUnderWay says on stderr which runs of a pipeline a node works on, since the last that has ended is
+// shown. Those that nobody works on are told of already.
+func (s *shell) sayUnderWay(ctx context.Context, n *session, args []string) error {
+	if n.node != nil {
+		return nil
+	}
+	name, err := n.pipeline(ctx, args)
+	if err != nil {
+		return err
+	}
+	p, err := n.Pipeline(ctx, name)
+	for _, run := range p.Open {
+		fmt.Fprintf(s.stderr, "run %s is under way: `%s logs %s --follow` watches it\n", run, typed(), name)
+	}
+	return err
 }
 
 // endedRun returns the report of a pipeline's run, "" for its last.

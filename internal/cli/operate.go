@@ -180,10 +180,10 @@ func workInWords(w bakeoff.WorkerInfo) string {
 
 func (s *shell) liveCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "live", Short: "Say which version of each model answers, on which nodes", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			return s.withStore(c.Context(), func(ctx context.Context, n *session) error {
-				live, err := n.Serving(ctx)
+		Use: "live [NAME]", Short: "Say which version of each model answers, on which nodes", Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return s.look(c.Context(), func(ctx context.Context, n *session) error {
+				live, err := n.live(ctx, args)
 				if err != nil {
 					return err
 				}
@@ -193,6 +193,9 @@ func (s *shell) liveCommand() *cobra.Command {
 				for _, l := range live {
 					writeLive(s.stdout, l)
 				}
+				if err := s.sayStanding(ctx, n, live); err != nil {
+					return err
+				}
 				if n.node != nil {
 					fmt.Fprintf(s.stdout, "no node answers requests: `%s up` starts one\n", typed())
 				}
@@ -200,6 +203,42 @@ func (s *shell) liveCommand() *cobra.Command {
 			})
 		},
 	}
+}
+
+// live returns what answers of every model, or of the one that is named.
+func (n *session) live(ctx context.Context, args []string) ([]client.Live, error) {
+	live, err := n.Serving(ctx)
+	if err != nil || len(args) == 0 {
+		return live, err
+	}
+	name, err := n.pipeline(ctx, args)
+	return slices.DeleteFunc(live, func(l client.Live) bool { return l.Model != name }), err
+}
+
+// sayStanding says why a model may stay as it is: its pipeline is paused or held, or a file is broken.
+func (s *shell) sayStanding(ctx context.Context, n *session, live []client.Live) error {
+	pipelines, err := n.Pipelines(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range pipelines {
+		if !slices.ContainsFunc(live, func(l client.Live) bool { return l.Model == p.Name }) {
+			continue
+		}
+		if h := p.Held; h != nil {
+			fmt.Fprintf(s.stdout, "%s is held since %s by %s: %s\n", p.Name, h.Since.Local().Format(time.RFC3339), plain.Line(h.By), plain.Line(h.Why))
+		}
+		if h := p.Paused; h != nil {
+			fmt.Fprintf(s.stdout, "%s is paused since %s by %s\n", p.Name, h.Since.Local().Format(time.RFC3339), plain.Line(h.By))
+		}
+	}
+	node, err := n.Node(ctx)
+	for _, p := range node.Problems {
+		if strings.HasPrefix(p, "not applied: ") {
+			fmt.Fprintln(s.stdout, plain.Line(p))
+		}
+	}
+	return err
 }
 
 func writeLive(w io.Writer, l client.Live) {
@@ -502,11 +541,14 @@ func (s *shell) doctor(checks []client.Check) error {
 	}
 	for _, c := range checks {
 		mark := "ok  "
-		if !c.OK {
+		switch {
+		case !c.OK:
 			mark = "FIX "
+		case c.Hint != "": // nothing is wrong, and somebody may want it otherwise
+			mark = "note"
 		}
 		fmt.Fprintf(s.stdout, "%s %s: %s\n", mark, c.Name, plain.Line(c.Detail))
-		if !c.OK && c.Hint != "" {
+		if c.Hint != "" {
 			fmt.Fprintf(s.stdout, "     %s\n", plain.Line(c.Hint))
 		}
 	}
