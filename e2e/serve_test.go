@@ -59,6 +59,28 @@ func TestServeOutlivesItsNode(t *testing.T) {
 	})
 }
 
+// TestPromotedIsLive asks where a champion is live straight after a person has chosen it: on this node.
+func TestPromotedIsLive(t *testing.T) {
+	dir := churnStore(t)
+	c := startNode(t, dir, "churn.yaml").connect()
+	check := func(what string, version int, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		live, err := c.Serving(t.Context())
+		if err != nil || len(live) != 1 || live[0].Version != version || live[0].Live != 1 || live[0].Nodes != 1 {
+			t.Errorf("after %s of v%d: %+v, %v", what, version, live, err)
+		}
+	}
+	for range 3 {
+		_, err := c.Promote(t.Context(), "churn", client.Promotion{Version: 1})
+		check("a promotion", 1, err)
+		_, err = c.Rollback(t.Context(), "churn", client.Rollback{To: 2})
+		check("a rollback", 2, err)
+	}
+}
+
 // TestServeWaitsForItsNode starts a predicting process while its node is away: it says that it waits, and
 // answers once the node is there. One whose address is none ends at once.
 func TestServeWaitsForItsNode(t *testing.T) {

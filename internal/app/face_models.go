@@ -7,10 +7,12 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/client"
 	"github.com/bakeoffhq/bakeoff/internal/api"
+	"github.com/bakeoffhq/bakeoff/internal/predict"
 	"github.com/bakeoffhq/bakeoff/internal/registry"
 )
 
@@ -45,7 +47,7 @@ func (f face) Promote(ctx context.Context, model string, p client.Promotion, a a
 		return bakeoff.Model{}, err
 	}
 	if p.Version != 0 {
-		return f.registry.Promote(ctx, asked(model, a), p.Version, p.Hold)
+		return f.answering(ctx)(f.registry.Promote(ctx, asked(model, a), p.Version, p.Hold))
 	}
 	run := p.Run
 	if run == "" {
@@ -59,7 +61,7 @@ func (f face) Promote(ctx context.Context, model string, p client.Promotion, a a
 		}
 		run = last.Run
 	}
-	return f.registry.PromoteTrial(ctx, asked(model, a), run, p.Candidate, p.Hold)
+	return f.answering(ctx)(f.registry.PromoteTrial(ctx, asked(model, a), run, p.Candidate, p.Hold))
 }
 
 // Rollback implements api.Models.
@@ -67,7 +69,47 @@ func (f face) Rollback(ctx context.Context, model string, r client.Rollback, a a
 	if _, err := f.known(ctx, model); err != nil {
 		return bakeoff.Model{}, err
 	}
-	return f.registry.Rollback(ctx, asked(model, a), r.To, !r.NoHold)
+	return f.answering(ctx)(f.registry.Rollback(ctx, asked(model, a), r.To, !r.NoHold))
+}
+
+const (
+	// swapTime is how long an act of a person waits for this node to answer with what it made the champion.
+	swapTime = 2 * time.Second
+
+	swapLook = 5 * time.Millisecond
+)
+
+// answering has an act return once this node answers with the new champion or has refused it, so that
+// whoever asks next where it is live hears the truth. The act stands however long that takes.
+func (f face) answering(ctx context.Context) func(bakeoff.Model, error) (bakeoff.Model, error) {
+	return func(m bakeoff.Model, err error) (bakeoff.Model, error) {
+		if err == nil && m.Champion() != 0 && f.at.Load() != nil { // else it answers nobody
+			awaitSwap(ctx, f.live, m.Name, m.Champion())
+		}
+		return m, err
+	}
+}
+
+// awaitSwap waits a little until a live set answers with a version of a model or has refused it.
+func awaitSwap(ctx context.Context, live *predict.Live, model string, version int) {
+	ctx, cancel := context.WithTimeout(ctx, swapTime)
+	defer cancel()
+	look := time.NewTicker(swapLook)
+	defer look.Stop()
+	for !decided(live.Serving(), model, version) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+		}
+	}
+}
+
+// decided reports whether a version is served, or was refused.
+func decided(serving []bakeoff.Serving, model string, version int) bool {
+	return slices.ContainsFunc(serving, func(s bakeoff.Serving) bool {
+		return s.Model == model && (s.Version == version || s.Wanted == version && s.Refused != "")
+	})
 }
 
 // Artifact implements api.Models.
