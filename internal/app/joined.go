@@ -160,6 +160,7 @@ func Work(ctx context.Context, c Config, j Join, ready func()) (err error) {
 	g.Go(func() error {
 		select {
 		case <-ctx.Done():
+			c.Log.Info("draining: what is under way is given back", "tasks", len(work.list()))
 		case <-joined.Draining():
 			c.Log.Info("draining: no more tasks are taken")
 			work.awaitNone(ctx)
@@ -167,7 +168,9 @@ func Work(ctx context.Context, c Config, j Join, ready func()) (err error) {
 		}
 		return nil
 	})
-	return g.Wait()
+	err = g.Wait()
+	c.Log.Info("ended")
+	return err
 }
 
 // linked is a connection under another name: embedded, it should not hide its method Models.
@@ -312,9 +315,12 @@ func (s *serving) run(ctx context.Context, ready func(Addresses) error) error {
 	})
 	<-working.Done()
 	sayStopping()
+	s.config.Log.Info("draining: requests are answered for a while yet", "for", s.listen.Drain.String())
 	drained := s.front.drain(s.listen.Drain)
 	stopServing()
-	return errors.Join(g.Wait(), drained, models.Wait())
+	err = errors.Join(g.Wait(), drained, models.Wait())
+	s.config.Log.Info("ended")
+	return err
 }
 
 func (s *serving) routes() *access.Mux {

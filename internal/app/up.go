@@ -62,7 +62,11 @@ func Up(ctx context.Context, c Config, s Service, ready func(context.Context, Ru
 	if err != nil {
 		return upAlready(ctx, c, err)
 	}
-	defer func() { err = errors.Join(err, n.Close()) }()
+	defer func() {
+		if err = errors.Join(err, n.Close()); err == nil {
+			c.Log.Info("ended")
+		}
+	}()
 	u := &up{Node: n, service: s, files: f}
 	return u.run(ctx, first, ready)
 }
@@ -118,6 +122,7 @@ func (u *up) run(ctx context.Context, first []fileChange, ready func(context.Con
 		u.outlast(ctx, worked)
 	}
 	sayStopping()
+	u.config.Log.Info("draining: requests are answered for a while yet", "for", u.service.Drain.String())
 	drained := u.front.drain(u.service.Drain)
 	stopServing()
 	if worked == nil {
