@@ -152,22 +152,15 @@ func (c *crew) start(nats string) {
 	c.client = c.node.connect()
 }
 
-// list returns the workers as the command line shows them.
-func (c *crew) list() (all []bakeoff.WorkerInfo) {
-	c.t.Helper()
-	out, err := program(c.t, c.dir, "workers", "--json").Output()
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	unmarshal(c.t, out, &all)
-	return all
-}
-
 // await waits until a worker is in a state.
 func (c *crew) await(name string, state bakeoff.WorkerState, most time.Duration) {
 	c.t.Helper()
 	until(c.t, fmt.Sprintf("worker %s is %s", name, state), most, func() bool {
-		return slices.ContainsFunc(c.list(), func(w bakeoff.WorkerInfo) bool { return w.Name == name && w.State == state })
+		workers, err := c.client.Workers(c.t.Context())
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		return slices.ContainsFunc(workers, func(w bakeoff.WorkerInfo) bool { return w.Name == name && w.State == state })
 	})
 }
 
@@ -262,6 +255,9 @@ func TestDeadWorker(t *testing.T) {
 	until(t, "its trainer has ended", 2*time.Second, func() bool { return !alive(starts(c.dir)[0].trainer) })
 	c.await(dead, bakeoff.WorkerLost, 16*time.Second)
 	t.Logf("noticed after %v", time.Since(began).Round(10*time.Millisecond))
+	if out, err := program(t, c.dir, "workers").Output(); err != nil || !strings.Contains(string(out), "lost") {
+		t.Errorf("the command line shows %v\n%s", err, out)
+	}
 	c.awaitStarts(2, 20*time.Second-time.Since(began))
 	t.Logf("built again after %v", time.Since(began).Round(10*time.Millisecond))
 	c.release(2)
