@@ -110,7 +110,9 @@ func (n *Node) measuredQueues(ctx context.Context) ([]monitor.Queue, error) {
 		return nil, err
 	}
 	for _, name := range slices.Concat(n.dispatcher.Queues(), n.config.Queues, []string{bakeoff.QueueDefault, bakeoff.QueueJudge}) {
-		states[name] = states[name] // the zero value for one that holds nothing
+		if _, ok := states[name]; !ok {
+			states[name] = store.QueueState{}
+		}
 	}
 	all := make([]monitor.Queue, 0, len(states))
 	for name, state := range states {

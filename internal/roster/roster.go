@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	// LostAfter is how long a worker or a serving node may be silent before it is taken for lost.
-	LostAfter = 15 * time.Second
+	// LostAfter is how long a worker or a serving node may be silent before it is taken for lost; with
+	// the second until that is looked at, no more than 15 s.
+	LostAfter = 14 * time.Second
 
 	// forgetAfter is how long one that is lost is still shown.
 	forgetAfter = time.Hour
