@@ -101,17 +101,18 @@ func (a *arrivals) set(c net.Conn, arriving bool) {
 	}
 }
 
-func (a *arrivals) none() bool {
+// count returns how many connections have a request on its way.
+func (a *arrivals) count() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return len(a.conns) == 0
+	return len(a.conns)
 }
 
 // await waits until every request that has begun to arrive is handled, or ctx ends.
 func (a *arrivals) await(ctx context.Context) {
 	look := time.NewTicker(time.Millisecond)
 	defer look.Stop()
-	for !a.none() {
+	for a.count() > 0 {
 		select {
 		case <-ctx.Done():
 			return

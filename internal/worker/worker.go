@@ -175,7 +175,7 @@ func (w *Worker) keepLog(ctx context.Context, a bakeoff.Attempt, r bakeoff.Resul
 	if r.Trial == nil || r.Trial.Log == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, keepLogTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepLogTimeout)
 	defer cancel()
 	a = logged(a, r)
 	a.Next = time.Now().UTC() // it has ended
