@@ -2,63 +2,143 @@ package metric
 
 import (
 	"math"
-	"math/rand/v2"
 	"slices"
 
 	"github.com/bakeoffhq/bakeoff"
 )
 
-// averaged is a measure that follows from the means of some terms of each row.
+// averaged is a measure that follows from the mean of a loss over the rows.
 type averaged struct {
-	width int // terms a row
-	// terms returns width numbers a row, row-major.
-	terms func(y bakeoff.Labels, p *bakeoff.Predictions) ([]float64, error)
-	// finish turns the mean of each term into the metric; NaN where it is not defined.
-	finish func(means []float64) float64
+	// losses returns the loss of each row, or why there is none.
+	losses func(y bakeoff.Labels, p *bakeoff.Predictions) ([]float64, error)
+	as     as
 }
 
-func (m averaged) value(y bakeoff.Labels, p *bakeoff.Predictions) (float64, error) {
-	terms, err := m.terms(y, p)
-	if err != nil {
-		return 0, err
-	}
-	means := make([]float64, m.width)
-	for i, v := range terms {
-		means[i%m.width] += v
-	}
-	for i := range means {
-		means[i] /= float64(y.Len())
-	}
-	return m.finish(means), nil
+// as is how a metric follows from the mean loss.
+type as int
+
+const (
+	asMean  as = iota // it is the mean
+	asRoot            // its square root
+	asShare           // 1 minus its share of the variance of the labels
+)
+
+// losses is the evidence of an averaged metric.
+type losses struct {
+	as       as
+	y        bakeoff.Labels
+	rows     []float64 // the loss of each
+	mean     float64
+	variance float64 // of the labels, asShare
 }
 
-func (m averaged) interval(y bakeoff.Labels, p *bakeoff.Predictions, confidence float64, seed uint64) ([2]float64, error) {
-	terms, err := m.terms(y, p)
+func (m averaged) weigh(a *answers) (weighed, error) {
+	rows, err := m.losses(a.y, a.p)
 	if err != nil {
-		return [2]float64{}, err
+		return nil, err
 	}
-	s := newSample(y, terms, m.width)
-	values := bootstrap(seed, func() statistic {
-		means := make([]float64, m.width)
-		return func(random *rand.PCG) float64 {
-			s.draw(means, random)
-			return m.finish(means)
+	l := &losses{as: m.as, y: a.y, rows: rows, mean: sum(rows) / float64(len(rows))}
+	if m.as == asShare {
+		l.variance = varianceOf(a.y.Values)
+	}
+	return l, nil
+}
+
+func (l *losses) value() float64 {
+	switch l.as {
+	case asRoot:
+		return math.Sqrt(l.mean)
+	case asShare:
+		return 1 - l.mean/l.variance
+	}
+	return l.mean
+}
+
+// interval is that of the mean loss, carried over to the metric. The loss is never below zero.
+func (l *losses) interval(confidence float64, _ uint64) ([2]float64, error) {
+	if len(l.rows) < 2 {
+		return [2]float64{}, errTooFew
+	}
+	if l.as == asShare {
+		bounds := meanOf(l.contributions(1)).interval(confidence)
+		return [2]float64{bounds[0], min(1, bounds[1])}, nil
+	}
+	bounds := meanOf(l.rows).interval(confidence)
+	bounds[0] = max(0, bounds[0])
+	if l.as == asRoot {
+		bounds[0], bounds[1] = math.Sqrt(bounds[0]), math.Sqrt(bounds[1])
+	}
+	return bounds, nil
+}
+
+// compare tests the mean of what each row contributes to the gain.
+func (l *losses) compare(reference weighed, confidence float64, _ uint64) (Comparison, error) {
+	sign := -1.0 // a lower loss is a gain
+	if l.as == asShare {
+		sign = 1
+	}
+	gains := l.contributions(sign)
+	for i, v := range reference.(*losses).contributions(sign) {
+		gains[i] -= v
+	}
+	m := meanOf(gains)
+	if len(gains) == 1 {
+		// A second row without a difference makes the interval of a single one wide.
+		m = meanOf(append(gains, 0))
+		m.value = gains[0]
+	}
+	c := Comparison{Test: TestMean, Gain: m.value, Interval: m.interval(confidence), P: m.above(), Deviation: m.deviation}
+	if len(gains) == 1 {
+		c.P = 1
+	}
+	return c.atLeast(m.differing), nil
+}
+
+// contributions returns, times the sign, a number for each row of which the metric is the mean: the
+// metric plus the influence of the row, which is the derivative of the metric by the row's weight.
+// For rmse, for one, the loss of the row moves the metric by half its share of the root.
+func (l *losses) contributions(sign float64) []float64 {
+	rows := make([]float64, len(l.rows))
+	switch l.as {
+	case asMean:
+		for i, v := range l.rows {
+			rows[i] = sign * v
 		}
-	})
-	return percentiles(values, confidence)
+	case asRoot:
+		root := math.Sqrt(l.mean)
+		if root == 0 {
+			break
+		}
+		for i, v := range l.rows {
+			rows[i] = sign * (root + v/root) / 2
+		}
+	case asShare:
+		centre, ratio := sum(l.y.Values)/float64(len(rows)), l.mean/l.variance
+		for i, v := range l.rows {
+			d := l.y.Values[i] - centre
+			rows[i] = sign * (1 - ratio - v/l.variance + ratio*d*d/l.variance)
+		}
+	}
+	return rows
 }
 
-func plainMean(means []float64) float64 { return means[0] }
-func rootMean(means []float64) float64  { return math.Sqrt(means[0]) }
+// varianceOf returns the mean squared distance from the mean.
+func varianceOf(values []float64) float64 {
+	centre, total := sum(values)/float64(len(values)), 0.0
+	for _, v := range values {
+		total += (v - centre) * (v - centre)
+	}
+	return total / float64(len(values))
+}
 
 // smallest is the least probability and the least size of a target that log_loss and mape reckon
 // with, as in scikit-learn: the distance from 1 to the next float64.
 const smallest = 0x1p-52
 
-// logLossTerms returns the negative logarithm of each row's probability for its class. As in
+// logLosses returns the negative logarithm of each row's probability for its class. As in
 // scikit-learn 1.2, probabilities are first clipped to [2^-52, 1-2^-52] and then scaled so that
 // they sum to one.
-func logLossTerms(y bakeoff.Labels, p *bakeoff.Predictions) ([]float64, error) {
+func logLosses(y bakeoff.Labels, p *bakeoff.Predictions) ([]float64, error) {
 	k := len(y.Classes)
 	losses := make([]float64, len(y.Codes))
 	for i, code := range y.Codes {
@@ -75,12 +155,12 @@ func logLossTerms(y bakeoff.Labels, p *bakeoff.Predictions) ([]float64, error) {
 	return losses, nil
 }
 
-// brierTerms returns the squared distance of each row's probabilities from the truth, summed over
+// brierLosses returns the squared distance of each row's probabilities from the truth, summed over
 // the classes: the original score of G. W. Brier (Verification of forecasts expressed in terms of
 // probability, 1950), in [0,2]. For two classes it is halved, as is customary: the squared error
 // of the positive class, in [0,1]. scikit-learn does the same from 1.7 on, and knows only the
 // second before.
-func brierTerms(y bakeoff.Labels, p *bakeoff.Predictions) ([]float64, error) {
+func brierLosses(y bakeoff.Labels, p *bakeoff.Predictions) ([]float64, error) {
 	k := len(y.Classes)
 	scores := make([]float64, len(y.Codes))
 	for i, code := range y.Codes {
@@ -103,50 +183,33 @@ func brierTerms(y bakeoff.Labels, p *bakeoff.Predictions) ([]float64, error) {
 	return scores, nil
 }
 
-// errorTerms returns a term for each pair of a label and its prediction.
-func errorTerms(y bakeoff.Labels, p *bakeoff.Predictions, term func(y, p float64) float64) ([]float64, error) {
-	terms := make([]float64, len(y.Values))
+// errorsOf returns a loss for each pair of a label and its prediction.
+func errorsOf(y bakeoff.Labels, p *bakeoff.Predictions, loss func(y, p float64) float64) ([]float64, error) {
+	losses := make([]float64, len(y.Values))
 	for i, v := range y.Values {
-		terms[i] = term(v, p.Values[i])
+		losses[i] = loss(v, p.Values[i])
 	}
-	return terms, nil
+	return losses, nil
 }
 
 func squaredErrors(y bakeoff.Labels, p *bakeoff.Predictions) ([]float64, error) {
-	return errorTerms(y, p, func(y, p float64) float64 { return (p - y) * (p - y) })
+	return errorsOf(y, p, func(y, p float64) float64 { return (p - y) * (p - y) })
 }
 
 func absoluteErrors(y bakeoff.Labels, p *bakeoff.Predictions) ([]float64, error) {
-	return errorTerms(y, p, func(y, p float64) float64 { return math.Abs(p - y) })
+	return errorsOf(y, p, func(y, p float64) float64 { return math.Abs(p - y) })
 }
 
 // relativeErrors returns the error of each row as a share of its label, 1 being 100 %. A label of
 // zero counts as 2^-52, so that missing it costs very much; mape suits targets far from zero.
 func relativeErrors(y bakeoff.Labels, p *bakeoff.Predictions) ([]float64, error) {
-	return errorTerms(y, p, func(y, p float64) float64 { return math.Abs(p-y) / max(math.Abs(y), smallest) })
+	return errorsOf(y, p, func(y, p float64) float64 { return math.Abs(p-y) / max(math.Abs(y), smallest) })
 }
 
-// r2Terms returns for each row the squared error, the label's distance from the mean label, and
-// the square of that.
-func r2Terms(y bakeoff.Labels, p *bakeoff.Predictions) ([]float64, error) {
+// explainableErrors are the squared errors where there is a variance to explain.
+func explainableErrors(y bakeoff.Labels, p *bakeoff.Predictions) ([]float64, error) {
 	if slices.Min(y.Values) == slices.Max(y.Values) {
 		return nil, undefined("all labels are equal")
 	}
-	mean := sum(y.Values) / float64(len(y.Values))
-	terms := make([]float64, 0, 3*len(y.Values))
-	for i, v := range y.Values {
-		miss, spread := p.Values[i]-v, v-mean
-		terms = append(terms, miss*miss, spread, spread*spread)
-	}
-	return terms, nil
-}
-
-// r2Of is the share of the labels' variance that the predictions explain. A resample may have no
-// variance but for rounding.
-func r2Of(means []float64) float64 {
-	variance := means[2] - means[1]*means[1]
-	if variance <= 1e-12*means[2] {
-		return math.NaN()
-	}
-	return 1 - means[0]/variance
+	return squaredErrors(y, p)
 }

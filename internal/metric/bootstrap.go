@@ -1,14 +1,11 @@
 package metric
 
 import (
-	"math/bits"
 	"math/rand/v2"
 	"runtime"
 	"sync"
 
 	"gonum.org/v1/gonum/stat/distuv"
-
-	"github.com/bakeoffhq/bakeoff"
 )
 
 // resamples is the number of resamples of a bootstrap.
@@ -45,86 +42,17 @@ func scatter(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// sample is the rows of a mean, prepared for many resamples: within each class, or among all rows
-// for Regression, rows are put together into groups that are drawn as one.
-//
-// Up to maxGroups rows a class a group is one row. Beyond, a group is some rows far apart: since
-// rows of a class are exchangeable, drawing groups gives the mean the same variance as drawing
-// rows, and the cost of a resample stays bounded. So many groups tell the width of the interval to
-// half a percent, which is less than the noise of the resampling.
-type sample struct {
-	width int
-	sums  []float64 // of each group: the number of its rows, then the sum of each of their terms
-	ends  []int     // of each class: the index after its last group
-}
-
-const maxGroups = 1 << 14
-
-// newSample groups rows with so many terms each, row-major.
-func newSample(y bakeoff.Labels, terms []float64, width int) *sample {
-	s := &sample{width: width + 1}
-	sizes := []float64{float64(len(y.Values))}
-	if len(y.Classes) > 0 {
-		sizes = classSizes(y)
-	}
-	first, seen := make([]int, len(sizes)), make([]int, len(sizes))
-	end := 0
-	for class, n := range sizes {
-		first[class] = end
-		end += min(int(n), maxGroups)
-		s.ends = append(s.ends, end)
-	}
-	s.sums = make([]float64, end*s.width)
-	for row := range y.Len() {
-		class := 0
-		if len(y.Classes) > 0 {
-			class = stratum(y.Codes[row], len(y.Classes))
-		}
-		group := s.sums[(first[class]+seen[class]%maxGroups)*s.width:]
-		seen[class]++
-		group[0]++
-		for i, v := range terms[row*width : (row+1)*width] {
-			group[i+1] += v
-		}
-	}
-	return s
-}
-
-// draw draws as many groups of each class as it has, with replacement, and sets means to the mean
-// of each term over their rows.
-func (s *sample) draw(means []float64, random *rand.PCG) {
-	clear(means)
-	rows, start := 0.0, 0
-	for _, end := range s.ends {
-		for range end - start {
-			i, _ := bits.Mul64(random.Uint64(), uint64(end-start))
-			group := s.sums[(start+int(i))*s.width:][:s.width]
-			rows += group[0]
-			for j, v := range group[1:] {
-				means[j] += v
-			}
-		}
-		start = end
-	}
-	for i := range means {
-		means[i] /= rows
-	}
-}
-
-// resample draws as many rows of each class as c has, with replacement, and counts them in drawn.
-// The cells of a class are multinomial, drawn one after the other as binomials of what is left: the
-// cost depends on the classes and not on the rows.
-func (c *confusion) resample(drawn *confusion, random *rand.PCG) {
-	for class := range c.classes + 1 {
-		cells := c.row(class)
-		rows := sum(cells)
-		left := rows // of the rows to draw
-		for i, n := range cells {
-			k := binomial(left, n, rows, random)
-			drawn.row(class)[i] = k
-			left -= k
-			rows -= n
-		}
+// draw draws as many rows as the cells have, with replacement, into drawn. The cells are
+// multinomial, drawn one after the other as binomials of what is left: the cost depends on the cells
+// and not on the rows.
+func draw(cells, drawn []float64, random *rand.PCG) {
+	rows := sum(cells)
+	left := rows // of the rows to draw
+	for i, n := range cells {
+		k := binomial(left, n, rows, random)
+		drawn[i] = k
+		left -= k
+		rows -= n
 	}
 }
 

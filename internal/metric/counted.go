@@ -1,8 +1,10 @@
 package metric
 
 import (
+	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/bakeoffhq/bakeoff"
 )
@@ -13,34 +15,139 @@ type counted struct {
 	// ratio returns the metric as hits among trials where it is a proportion of independent rows,
 	// and trials 0 where it is not. It may be nil.
 	ratio func(*confusion) (hits, trials float64)
+	// among reports whether a row with that label is one of those whose share predicted right is the
+	// metric. It is nil where the metric is no such share for any answers.
+	among func(code int32, classes int) bool
 }
 
-func (m counted) value(y bakeoff.Labels, p *bakeoff.Predictions) (float64, error) {
-	return m.of(newConfusion(y, p))
+// counts is the evidence of a counted metric.
+type counts struct {
+	measure *counted
+	y       bakeoff.Labels
+	taken   []int32 // the class that each row was taken for
+	all     *confusion
+	share   float64 // the metric
 }
 
-func (m counted) interval(y bakeoff.Labels, p *bakeoff.Predictions, confidence float64, seed uint64) ([2]float64, error) {
-	c := newConfusion(y, p)
-	if _, err := m.of(c); err != nil {
-		return [2]float64{}, err
-	}
-	if m.ratio != nil {
-		if hits, trials := m.ratio(c); trials > 0 {
+func (m *counted) weigh(a *answers) (weighed, error) {
+	c := &counts{measure: m, y: a.y, taken: a.taken(), all: newConfusion(a)}
+	var err error
+	c.share, err = m.of(c.all)
+	return c, err
+}
+
+func (c *counts) value() float64 { return c.share }
+
+func (c *counts) interval(confidence float64, seed uint64) ([2]float64, error) {
+	if c.measure.ratio != nil {
+		if hits, trials := c.measure.ratio(c.all); trials > 0 {
 			return wilson(hits/trials, trials, confidence), nil
 		}
 	}
 	values := bootstrap(seed, func() statistic {
-		drawn := &confusion{classes: c.classes, cells: make([]float64, len(c.cells))}
+		drawn := c.all.empty()
 		return func(random *rand.PCG) float64 {
-			c.resample(drawn, random)
-			v, err := m.of(drawn)
-			if err != nil {
-				return math.NaN()
-			}
-			return v
+			draw(c.all.cells, drawn.cells, random)
+			return c.measure.orNaN(drawn)
 		}
 	})
 	return percentiles(values, confidence)
+}
+
+// orNaN returns the metric, NaN where it is not defined.
+func (m *counted) orNaN(c *confusion) float64 {
+	v, err := m.of(c)
+	if err != nil {
+		return math.NaN()
+	}
+	return v
+}
+
+func (c *counts) compare(reference weighed, confidence float64, seed uint64) (Comparison, error) {
+	r := reference.(*counts)
+	if c.measure.among != nil && c.measure.among(1, c.all.classes) {
+		return c.discordance(r).compare(confidence), nil
+	}
+	return c.resampled(r, confidence, seed)
+}
+
+// discordance counts the rows that only one of the two has right.
+func (c *counts) discordance(r *counts) discordance {
+	d := discordance{}
+	for row, code := range c.y.Codes {
+		if !c.measure.among(code, c.all.classes) {
+			continue
+		}
+		d.rows++
+		switch own, other := c.taken[row] == code, r.taken[row] == code; {
+		case own && !other:
+			d.won++
+		case other && !own:
+			d.lost++
+		}
+	}
+	return d
+}
+
+// resampled compares the gain with its standard error among resamples of the rows, by the normal
+// distribution: counting resamples below zero could not tell a p-value under 1/1,000, and many
+// challengers need smaller ones.
+func (c *counts) resampled(r *counts, confidence float64, seed uint64) (Comparison, error) {
+	j := newJoint(c, r)
+	values := bootstrap(seed, func() statistic {
+		drawn, own, other := make([]float64, len(j.rows)), c.all.empty(), c.all.empty()
+		return func(random *rand.PCG) float64 {
+			draw(j.rows, drawn, random)
+			j.fill(drawn, own, other)
+			return c.measure.orNaN(own) - c.measure.orNaN(other)
+		}
+	})
+	bounds, err := percentiles(values, confidence)
+	if err != nil {
+		return Comparison{}, err
+	}
+	result := Comparison{Test: TestBootstrap, Gain: c.share - r.share, Interval: bounds, Deviation: deviation(values), P: 1}
+	if result.Deviation > 0 {
+		result.P = normalSurvival(result.Gain / result.Deviation)
+	}
+	return result.atLeast(j.differing), nil
+}
+
+// joint is the rows counted by their class, the class that the one took them for and the one that
+// the other did: only the cells that have rows, as there may be very many.
+type joint struct {
+	own, other []int     // of each cell: its place in the two confusions
+	rows       []float64 // of each cell
+	differing  int       // rows that the two took for different classes
+}
+
+func newJoint(c, r *counts) *joint {
+	k := c.all.classes
+	sizes := map[[2]int]float64{}
+	j := &joint{}
+	for row, code := range c.y.Codes {
+		class := stratum(code, k) * k
+		sizes[[2]int{class + int(c.taken[row]), class + int(r.taken[row])}]++
+		if c.taken[row] != r.taken[row] {
+			j.differing++
+		}
+	}
+	cells := slices.SortedFunc(maps.Keys(sizes), func(a, b [2]int) int { return slices.Compare(a[:], b[:]) })
+	for _, cell := range cells {
+		j.own, j.other = append(j.own, cell[0]), append(j.other, cell[1])
+		j.rows = append(j.rows, sizes[cell])
+	}
+	return j
+}
+
+// fill sets the confusions of the two to the rows drawn of each cell.
+func (j *joint) fill(drawn []float64, own, other *confusion) {
+	clear(own.cells)
+	clear(other.cells)
+	for i, n := range drawn {
+		own.cells[j.own[i]] += n
+		other.cells[j.other[i]] += n
+	}
 }
 
 // confusion counts rows by their class and the class predicted for them. Each class has a row of
@@ -50,13 +157,18 @@ type confusion struct {
 	cells   []float64 // classes+1 rows of classes cells; whole numbers
 }
 
-func newConfusion(y bakeoff.Labels, p *bakeoff.Predictions) *confusion {
-	k := len(y.Classes)
-	c := &confusion{classes: k, cells: make([]float64, (k+1)*k)}
-	for i, code := range y.Codes {
-		c.cells[stratum(code, k)*k+p.Class(i)]++
+func newConfusion(a *answers) *confusion {
+	k := len(a.y.Classes)
+	c := (&confusion{classes: k}).empty()
+	for row, class := range a.taken() {
+		c.cells[stratum(a.y.Codes[row], k)*k+int(class)]++
 	}
 	return c
+}
+
+// empty returns a confusion of the same classes and no rows.
+func (c *confusion) empty() *confusion {
+	return &confusion{classes: c.classes, cells: make([]float64, (c.classes+1)*c.classes)}
 }
 
 // row returns the cells of one class, class c.classes being the unseen ones.
@@ -141,6 +253,11 @@ func accuracy(c *confusion) (float64, error) {
 	right, n := accuracyRatio(c)
 	return right / n, nil
 }
+
+// everyRow and positiveRow say whose share predicted right accuracy and binary recall are.
+func everyRow(int32, int) bool { return true }
+
+func positiveRow(code int32, classes int) bool { return classes == 2 && code == 1 }
 
 func accuracyRatio(c *confusion) (right, rows float64) { return c.allRight(), sum(c.cells) }
 

@@ -18,11 +18,13 @@ func wilson(share, trials, confidence float64) [2]float64 {
 	return [2]float64{max(0, centre-half), min(1, centre+half)}
 }
 
+const errTooFew = undefined("there are too few for an interval")
+
 // percentiles returns the interval that holds the middle share of the defined values.
 func percentiles(values []float64, confidence float64) ([2]float64, error) {
-	defined := slices.DeleteFunc(values, math.IsNaN)
+	defined := definedOf(values)
 	if len(defined) < resamples/2 {
-		return [2]float64{}, undefined("there are too few for an interval")
+		return [2]float64{}, errTooFew
 	}
 	slices.Sort(defined)
 	tail := (1 - confidence) / 2
@@ -31,3 +33,12 @@ func percentiles(values []float64, confidence float64) ([2]float64, error) {
 		stat.Quantile(1-tail, stat.LinInterp, defined, nil),
 	}, nil
 }
+
+// deviation returns the standard deviation of the defined values.
+func deviation(values []float64) float64 { return stat.StdDev(definedOf(values), nil) }
+
+func definedOf(values []float64) []float64 {
+	return slices.DeleteFunc(slices.Clone(values), math.IsNaN)
+}
+
+func normalSurvival(z float64) float64 { return distuv.UnitNormal.Survival(z) }

@@ -192,13 +192,13 @@ func TestIntervalOfASinglePositiveIsWide(t *testing.T) {
 	}
 }
 
-// normalScores returns one positive row to three negative ones, scored from two normals that are
-// 1.8 apart.
+// normalScores returns rows of which each is positive with a probability of 1/4, scored from two
+// normals that are 1.8 apart.
 func normalScores(random *rand.Rand, rows int) (bakeoff.Labels, *bakeoff.Predictions) {
 	y := bakeoff.Labels{Classes: classNames(2)}
 	p := &bakeoff.Predictions{Classes: y.Classes}
-	for i := range rows {
-		c := int32(i % 4 / 3)
+	for range rows {
+		c := int32(random.IntN(4) / 3)
 		score := 1 / (1 + math.Exp(-random.NormFloat64()-1.8*float64(c)))
 		y.Codes, p.Probabilities = append(y.Codes, c), append(p.Probabilities, 1-score, score)
 	}

@@ -24,7 +24,6 @@ package metric
 
 import (
 	"errors"
-	"fmt"
 	"sort"
 
 	"github.com/bakeoffhq/bakeoff"
@@ -43,29 +42,28 @@ type definition struct {
 }
 
 // measure is one of the three ways in which a metric comes from rows: counted from a confusion
-// matrix, averaged over rows, or ranked. The arguments are consistent and finite, with one row or
+// matrix, averaged over rows, or ranked. The answers are consistent and finite, with one row or
 // more; a metric that these rows do not define is an undefined error.
 type measure interface {
-	value(y bakeoff.Labels, p *bakeoff.Predictions) (float64, error)
-	interval(y bakeoff.Labels, p *bakeoff.Predictions, confidence float64, seed uint64) ([2]float64, error)
+	weigh(a *answers) (weighed, error)
 }
 
 // definitions lists every metric, by name.
 var definitions = []definition{
-	{name: "accuracy", higher: true, unit: true, measure: counted{of: accuracy, ratio: accuracyRatio}},
-	{name: "average_precision", higher: true, unit: true, measure: averagePrecision},
-	{name: "balanced_accuracy", higher: true, unit: true, measure: counted{of: balancedAccuracy}},
-	{name: "brier", measure: averaged{terms: brierTerms, width: 1, finish: plainMean}},
-	{name: "f1", higher: true, unit: true, measure: counted{of: f1}},
-	{name: "log_loss", measure: averaged{terms: logLossTerms, width: 1, finish: plainMean}},
-	{name: "mae", regression: true, measure: averaged{terms: absoluteErrors, width: 1, finish: plainMean}},
-	{name: "mape", regression: true, measure: averaged{terms: relativeErrors, width: 1, finish: plainMean}},
-	{name: "mcc", higher: true, measure: counted{of: mcc}},
-	{name: "precision", higher: true, unit: true, measure: counted{of: precision, ratio: precisionRatio}},
-	{name: "r2", higher: true, regression: true, measure: averaged{terms: r2Terms, width: 3, finish: r2Of}},
-	{name: "recall", higher: true, unit: true, measure: counted{of: recall, ratio: recallRatio}},
-	{name: "rmse", regression: true, measure: averaged{terms: squaredErrors, width: 1, finish: rootMean}},
-	{name: "roc_auc", higher: true, unit: true, measure: rocAUC},
+	{name: "accuracy", higher: true, unit: true, measure: &counted{of: accuracy, ratio: accuracyRatio, among: everyRow}},
+	{name: "average_precision", higher: true, unit: true, measure: &averagePrecision},
+	{name: "balanced_accuracy", higher: true, unit: true, measure: &counted{of: balancedAccuracy}},
+	{name: "brier", measure: averaged{losses: brierLosses, as: asMean}},
+	{name: "f1", higher: true, unit: true, measure: &counted{of: f1}},
+	{name: "log_loss", measure: averaged{losses: logLosses, as: asMean}},
+	{name: "mae", regression: true, measure: averaged{losses: absoluteErrors, as: asMean}},
+	{name: "mape", regression: true, measure: averaged{losses: relativeErrors, as: asMean}},
+	{name: "mcc", higher: true, measure: &counted{of: mcc}},
+	{name: "precision", higher: true, unit: true, measure: &counted{of: precision, ratio: precisionRatio}},
+	{name: "r2", higher: true, regression: true, measure: averaged{losses: explainableErrors, as: asShare}},
+	{name: "recall", higher: true, unit: true, measure: &counted{of: recall, ratio: recallRatio, among: positiveRow}},
+	{name: "rmse", regression: true, measure: averaged{losses: squaredErrors, as: asRoot}},
+	{name: "roc_auc", higher: true, unit: true, measure: &rocAUC},
 }
 
 // Lookup returns the metric of that name.
@@ -155,17 +153,11 @@ func (u undefined) Error() string { return string(u) }
 // error that names the row, counted from 1. Rows that do not define the metric are an error for
 // which errors.Is finds ErrUndefined. Both have bakeoff.CodeInvalid.
 func (m Metric) Compute(y bakeoff.Labels, p *bakeoff.Predictions) (float64, error) {
-	if err := m.check(y, p); err != nil {
+	e, err := m.Weigh(y, p)
+	if err != nil {
 		return 0, err
 	}
-	v, err := m.def.measure.value(y, p)
-	if err == nil && notFinite(v) {
-		err = undefined("the numbers are too large")
-	}
-	if err != nil {
-		return 0, m.explain(err)
-	}
-	return v, nil
+	return e.Value(), nil
 }
 
 // Interval returns the two-sided confidence interval of Compute's result; confidence is between 0
@@ -179,24 +171,12 @@ func (m Metric) Compute(y bakeoff.Labels, p *bakeoff.Predictions) (float64, erro
 //
 // Errors are those of Compute.
 func (m Metric) Interval(y bakeoff.Labels, p *bakeoff.Predictions, confidence float64, seed uint64) ([2]float64, error) {
-	none := [2]float64{}
-	if !(confidence > 0 && confidence < 1) {
-		return none, bakeoff.Errorf(bakeoff.CodeInvalid, "interval of %s: confidence %v is not between 0 and 1", m.Name(), confidence)
+	if err := m.checkConfidence(confidence); err != nil {
+		return [2]float64{}, err
 	}
-	if err := m.check(y, p); err != nil {
-		return none, err
-	}
-	bounds, err := m.def.measure.interval(y, p, confidence, seed)
-	if err == nil && (notFinite(bounds[0]) || notFinite(bounds[1])) {
-		err = undefined("the numbers are too large")
-	}
+	e, err := m.Weigh(y, p)
 	if err != nil {
-		return none, m.explain(err)
+		return [2]float64{}, err
 	}
-	return bounds, nil
-}
-
-// explain adds the metric's name to an error of its measure.
-func (m Metric) explain(err error) error {
-	return bakeoff.Errorf(bakeoff.CodeInvalid, "%w", fmt.Errorf("%s %w on these rows: %w", m.Name(), ErrUndefined, err))
+	return e.Interval(confidence, seed)
 }
