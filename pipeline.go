@@ -97,11 +97,13 @@ type Gate struct {
 	Gain   Gain
 }
 
-// Gain is the improvement over the champion that a challenger must exceed, in the direction of
-// the objective metric. The zero value asks for any improvement.
+// Gain is the improvement over the champion that a challenger must show, in the direction of the
+// objective metric: one that the judge can tell from noise where Significant is set, else one by
+// more than Margin. The zero value asks for any improvement.
 type Gain struct {
-	Margin   float64
-	Relative bool // Margin is a share of the champion's value
+	Significant bool
+	Margin      float64
+	Relative    bool // Margin is a share of the champion's value
 }
 
 // Receiver is where a notification goes: one of Slack, Webhook and Email.

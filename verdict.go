@@ -39,9 +39,37 @@ type LeaderboardRow struct {
 
 	Metrics  map[string]float64    `json:"metrics,omitempty"`
 	Interval map[string][2]float64 `json:"interval,omitempty"`
+	// Against compares a ranked challenger with the champion or, where none is ranked, the baseline.
+	Against *Comparison `json:"against,omitempty"`
+	// Noise says of a ranked contestant that these rows cannot tell it from the best.
+	Noise bool `json:"within_noise_of_best,omitempty"`
 	// Unseen counts the cells of the holdout with a category that training had not seen.
 	Unseen int `json:"unseen_categories,omitempty"`
 }
+
+// Comparison is a paired test of two contestants by the objective metric, on the same rows.
+type Comparison struct {
+	Candidate string `json:"candidate"`
+	With      string `json:"with"` // the other's candidate
+	Role      Role   `json:"with_role"`
+	Test      string `json:"test"` // its name, such as "exact McNemar"
+	// Gain is how much better the candidate is than the other, negative where it is worse, with its
+	// two-sided interval at the report's confidence; in the metric's unit, whatever its direction.
+	Gain     float64    `json:"gain"`
+	Interval [2]float64 `json:"gain_interval"`
+	// P is the chance of a gain like this, or more, where there is none in truth: one-sided, and
+	// Adjusted is corrected for the number of challengers.
+	P        float64 `json:"p"`
+	Adjusted float64 `json:"p_adjusted"`
+	// Detectable is the smallest true gain that these rows find in 8 of 10 cases; 0 where the two
+	// answer alike, or where nothing can be told.
+	Detectable float64 `json:"detectable_gain"`
+	// Needed is the gain on these rows, about, from which on the gate's rule for gains would be met.
+	Needed float64 `json:"needed_gain"`
+}
+
+// Power is the share of true gains of the size Comparison.Detectable that are found.
+const Power = 0.8
 
 // Decision is what the judge concluded from a leaderboard. The registry carries it out.
 type Decision struct {
@@ -53,6 +81,10 @@ type Decision struct {
 	Leaderboard []LeaderboardRow `json:"leaderboard"`
 	// Confidence is that of the leaderboard's intervals, between 0 and 1.
 	Confidence float64 `json:"confidence,omitempty"`
+	// Deciding is the comparison that the gate was about, Second that of the best two, the baseline aside;
+	// nil where there was none.
+	Deciding *Comparison `json:"deciding,omitempty"`
+	Second   *Comparison `json:"second,omitempty"`
 	// Champion is the version that was judged as champion; 0 for none. A promotion holds only if it still is.
 	Champion int `json:"champion,omitempty"`
 	// Golden are answers of the candidate to promote, given while it was judged.
@@ -177,6 +209,8 @@ type Report struct {
 	Previous    *ChampionRef     `json:"previous,omitempty"` // the one it replaced, where it did
 	Leaderboard []LeaderboardRow `json:"leaderboard"`
 	Confidence  float64          `json:"confidence,omitempty"` // of the leaderboard's intervals, between 0 and 1
+	Deciding    *Comparison      `json:"deciding,omitempty"`   // as of a Decision
+	Second      *Comparison      `json:"second,omitempty"`
 }
 
 // Notification is an outbox entry: one message that is owed, about a run or about ticks without

@@ -28,7 +28,7 @@ import (
 )
 
 // patience bounds how long a script waits for something that is to come by itself.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // awaitUp waits until a node answers and sets URL, ADDRESS, PORT, ADMIN and NATS to where: awaitup [STORE].
 func awaitUp(ts *testscript.TestScript, neg bool, args []string) {

@@ -13,6 +13,7 @@ import (
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/client"
 	"github.com/bakeoffhq/bakeoff/internal/plain"
+	"github.com/bakeoffhq/bakeoff/internal/spec"
 )
 
 // aboutRun is a command that looks at one ended run: the last of a pipeline, or the one named by --run.
@@ -101,13 +102,37 @@ func (s *shell) leaderboardCommand() *cobra.Command {
 }
 
 func (s *shell) whyCommand() *cobra.Command {
-	return s.aboutRun("why", "Say why a run ended as it did, and what would have changed it", func(_ context.Context, _ *session, r bakeoff.Report) error {
+	var wanted string
+	c := s.aboutRun("why", "Say why a run ended as it did, and what would have changed it", func(_ context.Context, _ *session, r bakeoff.Report) error {
+		if wanted != "" {
+			return s.whyGain(r, wanted)
+		}
 		if s.json {
 			return writeJSON(s.stdout, r)
 		}
 		writeWhy(s.stdout, r)
 		return nil
 	})
+	c.Flags().StringVar(&wanted, "gain", "", "say how many holdout rows it takes to find a gain such as 0.5pt")
+	return c
+}
+
+// whyGain says how many rows it takes to find a gain.
+func (s *shell) whyGain(r bakeoff.Report, wanted string) error {
+	g, err := spec.Margin(wanted)
+	if err != nil {
+		return err
+	}
+	rows, err := rowsNeeded(&r, g)
+	if err != nil {
+		return err
+	}
+	if s.json {
+		return writeJSON(s.stdout, rows)
+	}
+	fmt.Fprintf(s.stdout, "To find a true gain of %s in 8 of 10 cases, the holdout needs about %s rows; this one has %s.\n",
+		plain.Value(rows.Gain), plain.Count(rows.Needed), plain.Count(rows.Holdout))
+	return nil
 }
 
 func (s *shell) historyCommand() *cobra.Command {

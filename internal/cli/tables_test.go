@@ -77,6 +77,14 @@ func report(verdict bakeoff.Verdict, reason string, board ...bakeoff.Leaderboard
 	}
 }
 
+// compared is the comparison that a verdict was about.
+func compared(candidate, champion, test string, gain, needed float64) *bakeoff.Comparison {
+	return &bakeoff.Comparison{
+		Candidate: candidate, With: champion, Role: bakeoff.RoleChampion, Test: test, Gain: gain,
+		Interval: [2]float64{gain - needed, gain + needed}, P: 0.0123, Adjusted: 0.0246, Needed: needed, Detectable: needed * 1.5,
+	}
+}
+
 func version(n int, candidate string) *bakeoff.ChampionRef {
 	return &bakeoff.ChampionRef{Model: "churn", Version: n, Candidate: candidate}
 }
@@ -88,6 +96,7 @@ func reports() map[string]bakeoff.Report {
 		contender(3, "logistic", bakeoff.RoleChallenger, 0.8312, 0.7912), baselineRow(4),
 		broken("impatient", "time limit: stopped after 1ms, before the first tree was done; give it more time with limits"))
 	promoted.Champion, promoted.Previous = version(17, "boosting"), version(16, "forest")
+	promoted.Deciding = compared("boosting", "forest", "DeLong", 0.0081, 0.005)
 	promoted.Notes = []string{"column phone_service is constant"}
 	promoted.Leaderboard[2].Unseen = 3
 
@@ -102,10 +111,13 @@ func reports() map[string]bakeoff.Report {
 	kept := report(bakeoff.Kept, "no challenger is better than v17: the best, forest, has roc_auc 0.8460 against 0.8480",
 		defending(1, "boosting", 17, 0.8480), contender(2, "forest", bakeoff.RoleChallenger, 0.8460, 0.79), baselineRow(3))
 	kept.Champion = version(17, "boosting")
+	kept.Deciding = compared("forest", "boosting", "DeLong", -0.002, 0.004)
+	kept.Leaderboard[1].Noise = true
 
 	tie := report(bakeoff.Kept, "no challenger is better than v17",
 		defending(1, "boosting", 17, 0.8480), contender(2, "boosting", bakeoff.RoleChallenger, 0.8480, 0.79))
 	tie.Champion = version(17, "boosting")
+	tie.Deciding = &bakeoff.Comparison{Candidate: "boosting", With: "boosting", Role: bakeoff.RoleChampion, P: 1, Adjusted: 1}
 
 	failed := report(bakeoff.Failed, "0 of 1 candidates that are needed were built",
 		broken("forest", "exit code 1: \x1b[31mout of\r\n paper\x07"), broken("boosting", ""))
@@ -123,6 +135,7 @@ func reports() map[string]bakeoff.Report {
 
 	rmse := report(bakeoff.Promoted, "ridge is ahead of v1", contender(1, "ridge", bakeoff.RoleChallenger, 0, 0), defending(2, "forest", 1, 0))
 	rmse.Metric, rmse.Champion, rmse.Previous = "rmse", version(2, "ridge"), version(1, "forest")
+	rmse.Deciding = compared("ridge", "forest", "skewness-corrected t", 76.6, 40)
 	for i, v := range []float64{4123.456, 4200.1} {
 		rmse.Leaderboard[i].Metrics = map[string]float64{"rmse": v, "r2": 0.71}
 		rmse.Leaderboard[i].Interval = map[string][2]float64{"rmse": {v - 100, v + 100}}

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/bakeoffhq/bakeoff"
@@ -23,7 +25,7 @@ func writeWhyIn(w io.Writer, r bakeoff.Report, zone *time.Location) {
 	for _, line := range circumstances(&r, zone) {
 		_, _ = fmt.Fprintln(w, line)
 	}
-	paragraphs := [][]string{comparison(&r), absences(&r), rowSentences(&r)}
+	paragraphs := [][]string{comparison(&r), deciding(&r), absences(&r), rowSentences(&r)}
 	for _, lines := range paragraphs {
 		if len(lines) == 0 {
 			continue
@@ -89,13 +91,102 @@ func comparison(r *bakeoff.Report) []string {
 		}
 		if lead := gain(r.Metric, best.Metrics[r.Metric], row.Metrics[r.Metric]); lead > 0 {
 			line += fmt.Sprintf(", %s behind %s", plain.Value(lead), plain.Line(best.Candidate))
+			if row.Noise {
+				line += ", which is within noise"
+			}
 		}
 		lines = append(lines, line+".")
 	}
-	if flip := flipped(r, ranked); flip != "" {
+	return lines
+}
+
+// deciding tells what the comparison that decided came to, what would have flipped the verdict, and
+// which gain the holdout finds.
+func deciding(r *bakeoff.Report) []string {
+	c := r.Deciding
+	if c == nil {
+		return nil
+	}
+	with := "the baseline"
+	if c.Role == bakeoff.RoleChampion {
+		with = "the champion"
+	}
+	line := fmt.Sprintf("%s beside %s, on the same rows: a gain of %s (%s %s to %s)", plain.Line(c.Candidate), with,
+		plain.Signed(c.Gain), intervalName(r), plain.Signed(c.Interval[0]), plain.Signed(c.Interval[1]))
+	if c.Test != "" && c.Gain > 0 {
+		line += fmt.Sprintf("; by the test %s, noise alone gives this in %s of 1,000 cases%s", plain.Line(c.Test), perMille(c.Adjusted), correction(r))
+	}
+	lines := []string{line + "."}
+	if flip := flipped(r, c); flip != "" {
 		lines = append(lines, flip)
 	}
+	if c.Detectable > 0 {
+		lines = append(lines, fmt.Sprintf("This holdout finds a true gain of %s or more in 8 of 10 cases; `bakeoff why --gain GAIN` says how many rows another takes.",
+			plain.Value(c.Detectable)))
+	}
 	return lines
+}
+
+// perMille writes a probability as so many of a thousand.
+func perMille(p float64) string {
+	switch v := 1000 * p; {
+	case v < 1:
+		return "less than one"
+	case v > 999:
+		return "nearly all"
+	default:
+		return strconv.Itoa(int(math.Round(v)))
+	}
+}
+
+// correction says for how many challengers a probability is corrected.
+func correction(r *bakeoff.Report) string {
+	n := 0
+	for _, row := range rankedRows(r) {
+		if row.Role == bakeoff.RoleChallenger {
+			n++
+		}
+	}
+	if n < 2 {
+		return ""
+	}
+	return fmt.Sprintf(", corrected for %d challengers", n)
+}
+
+// neededRows is what `why --gain` answers.
+type neededRows struct {
+	Run     string  `json:"run"`
+	Gain    float64 `json:"gain"` // in the objective's unit
+	Needed  int     `json:"rows_needed"`
+	Holdout int     `json:"rows"` // that the run had
+}
+
+// rowsNeeded says how many holdout rows it takes to find a gain as often as a comparison's detectable
+// gain is found: the noise of a gain falls with the square root of the rows.
+func rowsNeeded(r *bakeoff.Report, g bakeoff.Gain) (neededRows, error) {
+	c := r.Deciding
+	if c == nil || c.Detectable == 0 || r.Rows == nil {
+		return neededRows{}, bakeoff.Errorf(bakeoff.CodeConflict, "run %s does not tell how many rows a gain takes", r.Run).
+			WithHint("it takes a run in which a challenger was compared, and answered otherwise than what it was compared with")
+	}
+	size := g.Margin
+	if g.Relative {
+		size *= math.Abs(reference(r, c))
+	}
+	ratio := c.Detectable / size
+	return neededRows{
+		Run: r.Run, Gain: size, Holdout: r.Rows.Holdout,
+		Needed: int(math.Ceil(float64(r.Rows.Holdout) * ratio * ratio)),
+	}, nil
+}
+
+// reference is the value of the objective that a comparison is with.
+func reference(r *bakeoff.Report, c *bakeoff.Comparison) float64 {
+	row, _ := contestant(r, func(row *bakeoff.LeaderboardRow) bool { return row.Role == c.Role && row.Candidate == c.With })
+	if row == nil {
+		return 0
+	}
+	return row.Metrics[r.Metric]
 }
 
 // rankedRows returns the contestants with a rank and a value of the objective metric, by rank.
@@ -121,36 +212,18 @@ func nameInWords(row *bakeoff.LeaderboardRow) string {
 	return plain.Line(row.Candidate)
 }
 
-// flipped says what would have changed the verdict, as far as the values alone can tell: the
-// reason tells the rest, such as a margin that was asked for.
-func flipped(r *bakeoff.Report, ranked []*bakeoff.LeaderboardRow) string {
-	var champion *bakeoff.LeaderboardRow
-	var challengers []*bakeoff.LeaderboardRow
-	for _, row := range ranked {
-		switch row.Role {
-		case bakeoff.RoleChampion:
-			champion = row
-		case bakeoff.RoleChallenger:
-			challengers = append(challengers, row)
-		}
-	}
-	if champion == nil || len(challengers) == 0 {
-		return ""
-	}
-	near := challengers[0]
-	for _, row := range challengers {
-		if r.Verdict == bakeoff.Promoted && r.Champion != nil && row.Candidate == r.Champion.Candidate {
-			near = row
-		}
-	}
-	lead := gain(r.Metric, near.Metrics[r.Metric], champion.Metrics[r.Metric])
+// flipped says what would have changed the verdict, as far as the gain decided it.
+func flipped(r *bakeoff.Report, c *bakeoff.Comparison) string {
+	name := plain.Line(c.Candidate)
 	switch {
+	case r.Verdict == bakeoff.Promoted && c.Role == bakeoff.RoleChampion:
+		return fmt.Sprintf("Had the gain been less than about %s, the champion would have stayed.", plain.Value(max(c.Needed, 0)))
 	case r.Verdict == bakeoff.Promoted:
-		return fmt.Sprintf("Had %s been %s worse, v%d would have stayed.", plain.Line(near.Candidate), plain.Value(lead), champion.Version)
-	case lead < 0:
-		return fmt.Sprintf("%s would have had to be more than %s better.", plain.Line(near.Candidate), plain.Value(-lead))
-	case lead == 0:
-		return fmt.Sprintf("%s is exactly as good as the champion, and a tie goes to the champion.", plain.Line(near.Candidate))
+		return ""
+	case c.Gain == 0 && c.Needed == 0:
+		return fmt.Sprintf("%s is exactly as good as the champion, and a tie goes to the champion.", name)
+	case c.Gain < c.Needed || c.Gain < 0:
+		return fmt.Sprintf("%s would have had to be about %s better.", name, plain.Value(c.Needed-c.Gain))
 	}
 	return ""
 }

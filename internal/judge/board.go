@@ -3,8 +3,11 @@ package judge
 import (
 	"cmp"
 	"errors"
+	"runtime"
 	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/metric"
@@ -13,31 +16,47 @@ import (
 // board is a leaderboard in the making.
 type board struct {
 	metrics metrics
+	rule    bakeoff.Gain
 	places  []place // ranked ones first, the best first
 	// undefined says of each metric that some contestant lacks why; by the metric's name.
 	undefined map[string]string
+	// deciding is the comparison that the verdict is about, second that of the best two.
+	deciding, second *bakeoff.Comparison
 }
 
 // place is one row of a board.
 type place struct {
 	row    bakeoff.LeaderboardRow
 	ranked bool
-	value  float64 // of the objective, where ranked
+	// value is that of the objective, and evidence what it comes from, where ranked.
+	value    float64
+	evidence *metric.Evidence
+	// undefined says of metrics without a value why, by name.
+	undefined map[string]string
 }
 
 func newBoard(c Case, m metrics) *board {
-	b := &board{metrics: m, undefined: map[string]string{}}
-	baseline := b.judge(c.Labels, c.Baseline, bakeoff.LeaderboardRow{
-		Candidate: bakeoff.BaselineName, Role: bakeoff.RoleBaseline, State: bakeoff.TrialBuilt,
-	})
-	for _, k := range c.Contestants {
-		p := b.contest(c, k)
-		if !p.ranked && p.row.Metrics != nil && baseline.ranked {
-			p = silent(p.row, p.row.Reason) // the labels define the objective, these answers do not
+	b := &board{metrics: m, rule: c.Pipeline.Gate.Gain, undefined: map[string]string{}, places: make([]place, len(c.Contestants)+1)}
+	last := len(c.Contestants)
+	b.each(len(b.places), func(i int) {
+		if i < last {
+			b.places[i] = b.contest(c, c.Contestants[i])
+			return
 		}
-		b.places = append(b.places, p)
+		b.places[i] = b.judge(c.Labels, c.Baseline, bakeoff.LeaderboardRow{
+			Candidate: bakeoff.BaselineName, Role: bakeoff.RoleBaseline, State: bakeoff.TrialBuilt,
+		})
+	})
+	for i, p := range b.places {
+		if i < last && !p.ranked && p.row.Metrics != nil && b.places[last].ranked {
+			b.places[i] = silent(p.row, p.row.Reason) // the labels define the objective, these answers do not
+		}
+		for name, why := range p.undefined {
+			if b.undefined[name] == "" {
+				b.undefined[name] = why
+			}
+		}
 	}
-	b.places = append(b.places, baseline)
 	slices.SortStableFunc(b.places, b.compare)
 	for i := range b.places {
 		if b.places[i].ranked {
@@ -83,33 +102,44 @@ func silent(row bakeoff.LeaderboardRow, why string) place {
 
 // judge computes the metrics of a contestant's answers. It is not ranked if the objective has no
 // value.
-func (b *board) judge(y bakeoff.Labels, p *bakeoff.Predictions, row bakeoff.LeaderboardRow) place {
+func (b *board) judge(y bakeoff.Labels, answers *bakeoff.Predictions, row bakeoff.LeaderboardRow) place {
 	if y.Len() == 0 {
 		row.Reason = "the holdout has no rows"
 		return place{row: row}
 	}
-	row.Metrics = map[string]float64{}
-	for _, m := range b.metrics.all {
-		v, err := m.Compute(y, p)
-		switch {
-		case err == nil:
-			row.Metrics[m.Name()] = v
-		case !errors.Is(err, metric.ErrUndefined):
-			return silent(row, err.Error())
-		case b.undefined[m.Name()] == "":
-			b.undefined[m.Name()] = err.Error()
+	p := place{row: row, undefined: map[string]string{}}
+	p.row.Metrics, p.row.Interval = map[string]float64{}, map[string][2]float64{}
+	evidence, errs := metric.WeighAll(b.metrics.all, y, answers)
+	for i, m := range b.metrics.all {
+		if err := errs[i]; err != nil {
+			if !errors.Is(err, metric.ErrUndefined) {
+				return silent(row, err.Error())
+			}
+			p.undefined[m.Name()] = err.Error()
+			continue
+		}
+		p.row.Metrics[m.Name()] = evidence[i].Value()
+		if bounds, err := evidence[i].Interval(b.metrics.confidence, b.metrics.seed); err == nil {
+			p.row.Interval[m.Name()] = bounds
+		}
+		if m == b.metrics.objective {
+			p.ranked, p.value, p.evidence = true, evidence[i].Value(), evidence[i]
 		}
 	}
-	name := b.metrics.objective.Name()
-	value, ok := row.Metrics[name]
-	if !ok {
-		row.Reason = b.undefined[name]
-		return place{row: row}
+	if !p.ranked {
+		p.row.Reason = p.undefined[b.metrics.objective.Name()]
 	}
-	if bounds, err := b.metrics.objective.Interval(y, p, b.metrics.confidence, b.metrics.seed); err == nil {
-		row.Interval = map[string][2]float64{name: bounds}
+	return p
+}
+
+// each calls do for 0 to n-1 on all processors and waits for all.
+func (b *board) each(n int, do func(i int)) {
+	var all errgroup.Group
+	all.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range n {
+		all.Go(func() error { do(i); return nil })
 	}
-	return place{row: row, ranked: true, value: value}
+	_ = all.Wait() // none fails
 }
 
 // compare orders places: ranked before unranked before failed, the ranked ones by the objective.

@@ -57,6 +57,8 @@ func Decide(c Case) (bakeoff.Decision, error) {
 		Leaderboard: b.rows(),
 		Confidence:  c.Pipeline.Judge.Confidence,
 		Champion:    c.Champion,
+		Deciding:    b.deciding,
+		Second:      b.second,
 	}, nil
 }
 

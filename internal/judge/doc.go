@@ -24,11 +24,22 @@
 //	there is no champion                                     promoted
 //	the challenger is not better than the champion, or       kept
 //	  is as good
-//	it is better, but by no more than the margin             kept
-//	it is better by more                                     promoted
+//	it is better, but not by what the gate asks for          kept
+//	it is                                                    promoted
 //
 // The challenger is the best by the objective of those that pass the floors: one that fails a
 // floor does not keep the next from being promoted. A floor on a metric that the holdout does not
 // define is not passed. Nothing is ever compared in silence on other rows: where a comparison with
 // the champion is not sound, it stays, and a person may promote by hand.
+//
+// # Noise
+//
+// With `gain: significant`, the default, better means better beyond noise, than the champion and
+// than the baseline: by a paired test on identical rows (metric.Evidence.Compare), one-sided, its
+// p-value corrected by Holm's method for the number of challengers that were ranked, at most one
+// minus the judge's confidence. The challenger is then the best of those that are; where none is,
+// the reason says that the judge cannot tell, and which gain it would have found. The correction
+// holds whatever the challengers have in common, so that on a night on which none is truly better
+// the chance of a promotion is at most one minus the confidence. With `any` or a margin, numbers
+// decide as they stand.
 package judge

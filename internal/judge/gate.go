@@ -3,7 +3,6 @@ package judge
 import (
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 
 	"github.com/bakeoffhq/bakeoff"
@@ -46,19 +45,34 @@ func (b *board) decide(c Case) outcome {
 		return kept("v%d stays because it cannot be compared with the challengers: %s; `bakeoff promote` decides by hand",
 			champion.row.Version, unlike(c, champion))
 	}
+	reference := baseline
+	if ok {
+		reference = champion
+	}
+	f := b.compareAll(reference)
+	b.note(f)
 	best, o := b.challenger(c)
 	if o.verdict != "" {
 		return o
 	}
+	if b.rule.Significant {
+		return b.beyondNoise(c, f)
+	}
+	b.decidedBy(f, best)
 	if !b.metrics.objective.Better(best.value, baseline.value) {
 		return kept("no challenger beats the baseline: %s", b.against(best, baseline))
 	}
 	if !ok {
-		own, other := pair(best.value, baseline.value)
-		return promoted(best, "first champion: %s has %s %s and beats the baseline's %s",
-			best.row.Candidate, b.metrics.objective.Name(), own, other)
+		return b.first(best, baseline)
 	}
 	return b.gain(c.Pipeline.Gate.Gain, best, champion)
+}
+
+// first promotes the first champion.
+func (b *board) first(best, baseline place) outcome {
+	own, other := pair(best.value, baseline.value)
+	return promoted(best, "first champion: %s has %s %s and beats the baseline's %s",
+		best.row.Candidate, b.metrics.objective.Name(), own, other)
 }
 
 // tooFew decides where fewer challengers than at_least were built and answer.
@@ -90,14 +104,18 @@ func unlike(c Case, champion place) string {
 // challenger returns the best challenger that passes the floors, or the outcome of there being
 // none. With enough challengers built and the objective defined, at least one is ranked.
 func (b *board) challenger(c Case) (place, outcome) {
-	ranked := b.challengers()
-	for _, p := range ranked {
-		if b.belowFloor(c.Pipeline.Gate.Floors, p) == "" {
-			return p, outcome{}
-		}
+	passing := b.passing(c)
+	if len(passing) > 0 {
+		return passing[0], outcome{}
 	}
+	best := b.challengers()[0]
 	return place{}, kept("no challenger passes the floors: the best, %s, %s",
-		ranked[0].row.Candidate, b.belowFloor(c.Pipeline.Gate.Floors, ranked[0]))
+		best.row.Candidate, b.belowFloor(c.Pipeline.Gate.Floors, best))
+}
+
+// passing returns the ranked challengers that pass the floors, the best first.
+func (b *board) passing(c Case) []place {
+	return slices.DeleteFunc(b.challengers(), func(k place) bool { return b.belowFloor(c.Pipeline.Gate.Floors, k) != "" })
 }
 
 // belowFloor says which floor a place does not reach, the first by name, or "".
@@ -128,10 +146,7 @@ func (b *board) gain(g bakeoff.Gain, best, champion place) outcome {
 	case !m.Better(best.value, champion.value):
 		return kept("no challenger is better than %s: %s", name, b.against(best, champion))
 	}
-	margin := g.Margin
-	if g.Relative {
-		margin *= math.Abs(champion.value)
-	}
+	margin := b.margin(champion)
 	asked := champion.value + margin
 	if !m.HigherIsBetter() {
 		asked = champion.value - margin

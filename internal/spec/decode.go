@@ -245,31 +245,49 @@ func (d *decoder) floor(e entry) float64 {
 
 // gain reads by how much the champion must be beaten.
 func (d *decoder) gain(n *node, objective string) bakeoff.Gain {
-	if n == nil || n.bad || n.text == "any" || d.later("gain", n) {
+	switch {
+	case n == nil || n.bad || n.text == "significant":
+		return bakeoff.Gain{Significant: true}
+	case n.text == "any":
 		return bakeoff.Gain{}
 	}
-	unit := ""
-	for _, u := range []string{"%", "pt"} {
-		if strings.HasSuffix(n.text, u) {
-			unit = u
-		}
-	}
-	v, _, ok := quantity(n.text, unit)
+	g, unit, ok := margin(n.text)
 	switch {
 	case !ok:
 		d.node(n, oneGain(n), "%s is not %s", n.shown(), gainForm)
-	case v < 0:
+	case g.Margin < 0:
 		d.node(n, "", "the gain %s is negative", n.shown())
 	case unit == "pt":
 		d.points(n, objective)
-		return bakeoff.Gain{Margin: v / 100}
-	case unit == "%":
-		return bakeoff.Gain{Margin: v / 100, Relative: true}
 	}
-	return bakeoff.Gain{Margin: v}
+	return g
 }
 
-func oneGain(n *node) string { return didYouMean(n.text, append(laterValues["gain"], "any")) }
+// margin reads a number, points (hundredths) or a share, and tells its unit.
+func margin(text string) (g bakeoff.Gain, unit string, ok bool) {
+	for _, u := range []string{"%", "pt"} {
+		if strings.HasSuffix(text, u) {
+			unit = u
+		}
+	}
+	v, _, ok := quantity(text, unit)
+	if unit != "" {
+		v /= 100
+	}
+	return bakeoff.Gain{Margin: v, Relative: unit == "%"}, unit, ok
+}
+
+// Margin reads a gain as a pipeline file has it: 0.01, 0.5pt or 1%. Any other text, and a gain that
+// is not above zero, is an error with bakeoff.CodeInvalid.
+func Margin(text string) (bakeoff.Gain, error) {
+	g, _, ok := margin(text)
+	if !ok || g.Margin <= 0 {
+		return bakeoff.Gain{}, bakeoff.Errorf(bakeoff.CodeInvalid, "%q is not a gain", text).WithHint("write a margin such as 0.01, 0.5pt or 1%%")
+	}
+	return g, nil
+}
+
+func oneGain(n *node) string { return didYouMean(n.text, []string{"significant", "any"}) }
 
 // points checks that the objective metric, as far as it is known before the data is, can be
 // counted in points: hundredths of a metric that lives between 0 and 1.

@@ -98,6 +98,9 @@ func encode(t *testing.T, p *bakeoff.Pipeline) []byte {
 	if p.Gate.Gain.Relative {
 		gain = strconv.FormatFloat(p.Gate.Gain.Margin*100, 'g', -1, 64) + "%"
 	}
+	if p.Gate.Gain.Significant {
+		gain = "significant"
+	}
 	split := map[string]any{"by": p.Data.Split.By, "seed": p.Data.Split.Seed}
 	if p.Data.Split.By != bakeoff.SplitByColumn {
 		split["holdout"] = p.Data.Split.Holdout

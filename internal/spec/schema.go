@@ -56,7 +56,7 @@ var shape = sync.OnceValue(func() *jsonschema.Schema {
 const (
 	namePattern     = `^[a-z0-9][a-z0-9_-]{0,62}$`
 	sharePattern    = `^[0-9]+(\.[0-9]+)?%?$|^\.[0-9]+%?$`
-	gainPattern     = `^any$|^[0-9.]+(e-?[0-9]+)?(%|pt)?$`
+	gainPattern     = `^significant$|^any$|^[0-9.]+(e-?[0-9]+)?(%|pt)?$`
 	durationPattern = `^([0-9.]+(ns|us|µs|μs|ms|s|m|h|d))+$`
 	memoryPattern   = `^[0-9.]+([KMGT]i?)?B$`
 )
@@ -135,7 +135,7 @@ func gateSchema() object {
 		"floors": mapping("The least acceptable value of a metric; the most, where lower is better.", floors),
 		"gain": object{
 			"type": []string{"string", "number"}, "pattern": gainPattern, "minimum": 0,
-			"description": "By how much the champion must be beaten: any (default), 0.01, 0.5pt (half a hundredth of a metric from 0 to 1), or 1% of the champion's value.",
+			"description": "By how much the champion must be beaten: significant (default: more than noise explains), any, 0.01, 0.5pt (half a hundredth of a metric from 0 to 1), or 1% of the champion's value.",
 		},
 	})
 }

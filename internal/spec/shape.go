@@ -26,7 +26,6 @@ var later = map[string][]string{
 var laterValues = map[string][]string{
 	"trainer": {"celery"},
 	"metric":  {"reported"},
-	"gain":    {"significant"},
 }
 
 // nouns name kinds of values for people.
@@ -62,7 +61,7 @@ var forms = map[string]string{
 
 const (
 	shareForm    = "a share such as 20% or 0.2"
-	gainForm     = "any, or a margin such as 0.01, 0.5pt or 1%"
+	gainForm     = "significant, any, or a margin such as 0.01, 0.5pt or 1%"
 	durationForm = "a duration such as 45m, 1h30m or 2d"
 	memoryForm   = "a size such as 4GiB or 512MB"
 	scheduleForm = `text such as "0 5 * * *", or a mapping`
