@@ -68,7 +68,7 @@ type Comparison struct {
 	Needed float64 `json:"needed_gain"`
 }
 
-// Power is the share of true gains of the size Comparison.Detectable that are found.
+// Power is the share of true gains of a detectable size that are found.
 const Power = 0.8
 
 // Decision is what the judge concluded from a leaderboard. The registry carries it out.
@@ -85,6 +85,9 @@ type Decision struct {
 	// nil where there was none.
 	Deciding *Comparison `json:"deciding,omitempty"`
 	Second   *Comparison `json:"second,omitempty"`
+	// Detectable is the smallest true gain that the holdout finds in 8 of 10 cases, in the objective's
+	// unit; 0 where nothing tells.
+	Detectable float64 `json:"detectable_gain,omitempty"`
 	// Champion is the version that was judged as champion; 0 for none. A promotion holds only if it still is.
 	Champion int `json:"champion,omitempty"`
 	// Golden are answers of the candidate to promote, given while it was judged.
@@ -211,6 +214,7 @@ type Report struct {
 	Confidence  float64          `json:"confidence,omitempty"` // of the leaderboard's intervals, between 0 and 1
 	Deciding    *Comparison      `json:"deciding,omitempty"`   // as of a Decision
 	Second      *Comparison      `json:"second,omitempty"`
+	Detectable  float64          `json:"detectable_gain,omitempty"`
 }
 
 // Notification is an outbox entry: one message that is owed, about a run or about ticks without

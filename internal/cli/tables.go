@@ -37,6 +37,9 @@ func writeLeaderboardIn(w io.Writer, r bakeoff.Report, width int, color bool, zo
 	if r.Rows != nil {
 		_, _ = fmt.Fprintln(w, "Rows: "+rowsInWords(r.Rows))
 	}
+	if r.Detectable > 0 {
+		_, _ = fmt.Fprintf(w, "Detectable: a gain of %s of %s or more, in 8 of 10 cases\n", plain.Value(r.Detectable), plain.Line(r.Metric))
+	}
 	for _, note := range r.Notes {
 		_, _ = fmt.Fprintln(w, "Note: "+plain.Line(note))
 	}

@@ -97,6 +97,7 @@ func reports() map[string]bakeoff.Report {
 		broken("impatient", "time limit: stopped after 1ms, before the first tree was done; give it more time with limits"))
 	promoted.Champion, promoted.Previous = version(17, "boosting"), version(16, "forest")
 	promoted.Deciding = compared("boosting", "forest", "DeLong", 0.0081, 0.005)
+	promoted.Detectable = 0.0075
 	promoted.Notes = []string{"column phone_service is constant"}
 	promoted.Leaderboard[2].Unseen = 3
 
@@ -112,7 +113,7 @@ func reports() map[string]bakeoff.Report {
 		defending(1, "boosting", 17, 0.8480), contender(2, "forest", bakeoff.RoleChallenger, 0.8460, 0.79), baselineRow(3))
 	kept.Champion = version(17, "boosting")
 	kept.Deciding = compared("forest", "boosting", "DeLong", -0.002, 0.004)
-	kept.Leaderboard[1].Noise = true
+	kept.Leaderboard[1].Noise, kept.Detectable = true, 0.006
 
 	tie := report(bakeoff.Kept, "no challenger is better than v17",
 		defending(1, "boosting", 17, 0.8480), contender(2, "boosting", bakeoff.RoleChallenger, 0.8480, 0.79))
@@ -136,6 +137,7 @@ func reports() map[string]bakeoff.Report {
 	rmse := report(bakeoff.Promoted, "ridge is ahead of v1", contender(1, "ridge", bakeoff.RoleChallenger, 0, 0), defending(2, "forest", 1, 0))
 	rmse.Metric, rmse.Champion, rmse.Previous = "rmse", version(2, "ridge"), version(1, "forest")
 	rmse.Deciding = compared("ridge", "forest", "skewness-corrected t", 76.6, 40)
+	rmse.Detectable = 60
 	for i, v := range []float64{4123.456, 4200.1} {
 		rmse.Leaderboard[i].Metrics = map[string]float64{"rmse": v, "r2": 0.71}
 		rmse.Leaderboard[i].Interval = map[string][2]float64{"rmse": {v - 100, v + 100}}

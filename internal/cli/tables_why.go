@@ -105,7 +105,7 @@ func comparison(r *bakeoff.Report) []string {
 func deciding(r *bakeoff.Report) []string {
 	c := r.Deciding
 	if c == nil {
-		return nil
+		return finds(r)
 	}
 	with := "the baseline"
 	if c.Role == bakeoff.RoleChampion {
@@ -120,11 +120,16 @@ func deciding(r *bakeoff.Report) []string {
 	if flip := flipped(r, c); flip != "" {
 		lines = append(lines, flip)
 	}
-	if c.Detectable > 0 {
-		lines = append(lines, fmt.Sprintf("This holdout finds a true gain of %s or more in 8 of 10 cases; `bakeoff why --gain GAIN` says how many rows another takes.",
-			plain.Value(c.Detectable)))
+	return append(lines, finds(r)...)
+}
+
+// finds tells which gain the holdout finds.
+func finds(r *bakeoff.Report) []string {
+	if r.Detectable == 0 {
+		return nil
 	}
-	return lines
+	return []string{fmt.Sprintf("This holdout finds a true gain of %s or more in 8 of 10 cases; `bakeoff why --gain GAIN` says how many rows another takes.",
+		plain.Value(r.Detectable))}
 }
 
 // perMille writes a probability as so many of a thousand.
@@ -161,29 +166,31 @@ type neededRows struct {
 	Holdout int     `json:"rows"` // that the run had
 }
 
-// rowsNeeded says how many holdout rows it takes to find a gain as often as a comparison's detectable
-// gain is found: the noise of a gain falls with the square root of the rows.
+// rowsNeeded says how many holdout rows it takes to find a gain as often as the detectable gain
+// is found: the noise of a gain falls with the square root of the rows.
 func rowsNeeded(r *bakeoff.Report, g bakeoff.Gain) (neededRows, error) {
-	c := r.Deciding
-	if c == nil || c.Detectable == 0 || r.Rows == nil {
+	if r.Detectable == 0 || r.Rows == nil {
 		return neededRows{}, bakeoff.Errorf(bakeoff.CodeConflict, "run %s does not tell how many rows a gain takes", r.Run).
-			WithHint("it takes a run in which a challenger was compared, and answered otherwise than what it was compared with")
+			WithHint("it takes a run in which contestants were compared that answer differently")
 	}
 	size := g.Margin
 	if g.Relative {
-		size *= math.Abs(reference(r, c))
+		size *= math.Abs(reference(r))
 	}
-	ratio := c.Detectable / size
+	ratio := r.Detectable / size
 	return neededRows{
 		Run: r.Run, Gain: size, Holdout: r.Rows.Holdout,
 		Needed: int(math.Ceil(float64(r.Rows.Holdout) * ratio * ratio)),
 	}, nil
 }
 
-// reference is the value of the objective that a comparison is with.
-func reference(r *bakeoff.Report, c *bakeoff.Comparison) float64 {
-	row, _ := contestant(r, func(row *bakeoff.LeaderboardRow) bool { return row.Role == c.Role && row.Candidate == c.With })
-	if row == nil {
+// reference is the value of the objective that a gain is over: the champion's, or the best one.
+func reference(r *bakeoff.Report) float64 {
+	row, ok := contestant(r, func(row *bakeoff.LeaderboardRow) bool { return row.Role == bakeoff.RoleChampion })
+	if !ok {
+		row, ok = contestant(r, func(*bakeoff.LeaderboardRow) bool { return true })
+	}
+	if !ok {
 		return 0
 	}
 	return row.Metrics[r.Metric]

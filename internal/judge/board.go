@@ -22,6 +22,7 @@ type board struct {
 	undefined map[string]string
 	// deciding is the comparison that the verdict is about, second that of the best two.
 	deciding, second *bakeoff.Comparison
+	detectable       float64 // the smallest gain that the rows find
 }
 
 // place is one row of a board.

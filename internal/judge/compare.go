@@ -88,6 +88,21 @@ func (f family) significant(candidate string, alpha float64) bool {
 	return ok && c.Gain > 0 && c.Adjusted <= alpha
 }
 
+// smallest returns the smallest gain that the rows find: of the best challenger over the champion
+// or, where the two answer alike, of the next. Where there is no champion, what a challenger gains
+// over another tells more than what it gains over the baseline.
+func (b *board) smallest(f family) float64 {
+	if f.reference.row.Role == bakeoff.RoleBaseline && b.second != nil && b.second.Detectable > 0 {
+		return b.second.Detectable
+	}
+	for _, k := range b.challengers() {
+		if c := f.of[k.row.Candidate]; c.Detectable > 0 {
+			return c.Detectable
+		}
+	}
+	return 0
+}
+
 // note adds to the ranked rows how they compare with the reference, and with the best.
 func (b *board) note(f family) {
 	best, second := b.bestTwo()
@@ -103,9 +118,10 @@ func (b *board) note(f family) {
 	}
 	if second != nil {
 		t := b.test(*best, *second)
-		c := b.comparison(*best, *second, t, t.P, 1)
+		c := b.comparison(*best, *second, t, t.P, f.size)
 		b.second = &c
 	}
+	b.detectable = b.smallest(f)
 }
 
 // bestTwo returns the first two ranked places that are not the baseline's, nil where there is none.

@@ -59,6 +59,7 @@ func Decide(c Case) (bakeoff.Decision, error) {
 		Champion:    c.Champion,
 		Deciding:    b.deciding,
 		Second:      b.second,
+		Detectable:  b.detectable,
 	}, nil
 }
 

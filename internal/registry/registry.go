@@ -207,7 +207,7 @@ func (r *Registry) report(ctx context.Context, run bakeoff.Run, d bakeoff.Decisi
 		Run: run.ID, Pipeline: run.Pipeline, Trigger: run.Trigger, Verdict: d.Verdict, Reason: d.Reason, Metric: d.Metric,
 		Tick: run.Tick, Deadline: run.Deadline, Late: run.Late, RetryOf: run.RetryOf,
 		Created: run.Created, Ended: ended, Seconds: ended.Sub(run.Created).Seconds(), Revision: run.Revision, Leaderboard: d.Leaderboard, Confidence: d.Confidence,
-		Deciding: d.Deciding, Second: d.Second,
+		Deciding: d.Deciding, Second: d.Second, Detectable: d.Detectable,
 	}
 	if report.Leaderboard == nil {
 		report.Leaderboard = []bakeoff.LeaderboardRow{}
