@@ -171,6 +171,9 @@ type Event struct {
 // MaxLogText bounds the Message of an EventLog, in bytes.
 const MaxLogText = 32 << 10
 
+// MaxLog bounds the log of a trial, in bytes: no attempt keeps more of what it prints.
+const MaxLog = 4 << 20
+
 // EventKind classifies an event.
 type EventKind string
 

@@ -221,7 +221,7 @@ func TestTheLogHoldsBothStreams(t *testing.T) {
 func TestTheLogIsBounded(t *testing.T) {
 	out := buildIt(t, freeze(t).request(t, shell(`echo first; head -c 20000000 /dev/zero; echo last; exit 1`)))
 	log := read(t, out.LogPath)
-	if len(log) > 3<<20 || !strings.HasPrefix(log, "first\n") || !strings.HasSuffix(log, "last\n") || !strings.Contains(log, "bytes dropped here") {
+	if len(log) > bakeoff.MaxLog || !strings.HasPrefix(log, "first\n") || !strings.HasSuffix(log, "last\n") || !strings.Contains(log, "bytes dropped here") {
 		t.Errorf("%d bytes kept", len(log))
 	}
 }

@@ -237,43 +237,64 @@ func (g *Gateway) end(ctx context.Context, r request) (any, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	t := ask.Trial
-	if err := g.checkTrial(ctx, k, t); err != nil {
+	files, err := g.handedIn(r, ask.Receipts)
+	if err != nil {
 		return nil, nil, err
 	}
-	t.Worker, t.Attempt, t.Started = r.name, k.attempt.Number, k.attempt.Started
+	t := ask.Trial
+	if err := k.checkTrial(t, files); err != nil {
+		return nil, nil, err
+	}
+	if err := g.holdFiles(ctx, &t); err != nil {
+		return nil, nil, err
+	}
+	t.Worker, t.Attempt, t.Started, t.Bytes = r.name, k.attempt.Number, k.attempt.Started, files[t.Artifact]
 	result := bakeoff.Result{Task: k.task, Attempt: k.attempt.Number, Trial: &t}
 	return nil, nil, g.config.Store.EndAttempt(ctx, result, ask.Token)
 }
 
-// checkTrial refuses a result that no attempt of ours leaves.
-func (g *Gateway) checkTrial(ctx context.Context, k held, t bakeoff.Trial) error {
-	wrong := ""
+// checkTrial refuses a result that no attempt of ours leaves. Files are those that the caller has
+// handed in: what it names besides would be somebody else's.
+func (k held) checkTrial(t bakeoff.Trial, files map[bakeoff.Digest]int64) error {
+	_, sent := files[t.Artifact]
+	wrong := k.checkLog(t.Log, files)
 	switch {
+	case wrong != "":
 	case t.Candidate != k.task.Candidate:
 		wrong = "it is of another candidate"
 	case t.State != bakeoff.TrialBuilt && t.State != bakeoff.TrialFailed:
 		wrong = "it neither was built nor failed"
 	case t.State == bakeoff.TrialBuilt && !t.Artifact.Valid():
 		wrong = "it was built and has no artifact"
-	case t.Log != "" && !t.Log.Valid():
-		wrong = "its log has no digest"
-	case t.Bytes < 0 || t.Seconds < 0 || math.IsNaN(t.Seconds) || math.IsInf(t.Seconds, 0):
-		wrong = "its size or time is not a number"
+	case t.State == bakeoff.TrialBuilt && !sent:
+		wrong = "its artifact was not handed in"
+	case t.State == bakeoff.TrialFailed && t.Artifact != "":
+		wrong = "it failed and has an artifact"
+	case t.Seconds < 0 || math.IsNaN(t.Seconds) || math.IsInf(t.Seconds, 0):
+		wrong = "its time is not a number"
 	case len(t.Reason) > maxReason:
 		wrong = "its reason is too long"
 	}
-	if wrong != "" {
-		return bakeoff.Errorf(bakeoff.CodeInvalid, "record the trial %s of run %s: %s", k.task.Candidate, k.task.Run, wrong)
-	}
-	if t.State == bakeoff.TrialFailed {
+	if wrong == "" {
 		return nil
 	}
-	there, err := g.config.Store.HasObject(ctx, t.Artifact)
-	if err == nil && !there {
-		err = bakeoff.Errorf(bakeoff.CodeInvalid, "record the trial %s of run %s: its artifact was not handed in", k.task.Candidate, k.task.Run)
+	return bakeoff.Errorf(bakeoff.CodeInvalid, "record the trial %s of run %s: %s", k.task.Candidate, k.task.Run, wrong)
+}
+
+// checkLog says what is wrong with the log that a caller names, "" for nothing. It may be the one that
+// earlier attempts have left.
+func (k held) checkLog(log bakeoff.Digest, files map[bakeoff.Digest]int64) string {
+	if log == "" || log == k.attempt.Log {
+		return ""
 	}
-	return err
+	size, sent := files[log]
+	switch {
+	case !sent:
+		return "its log was not handed in"
+	case size > bakeoff.MaxLog:
+		return fmt.Sprintf("its log has %d bytes, at most %d are kept", size, bakeoff.MaxLog)
+	}
+	return ""
 }
 
 // maxDelay bounds how long a worker may put a task off.
@@ -289,14 +310,19 @@ func (g *Gateway) postpone(ctx context.Context, r request) (any, []byte, error) 
 	if err != nil {
 		return nil, nil, err
 	}
+	files, err := g.handedIn(r, ask.Receipts)
+	if err != nil {
+		return nil, nil, err
+	}
 	a := k.attempt
-	if ask.Failures < a.Failures || ask.Failures > a.Failures+1 || ask.Log != "" && !ask.Log.Valid() {
-		return nil, nil, bakeoff.Errorf(bakeoff.CodeInvalid, "put off the trial %s of run %s: attempt %d cannot have failed %d times", k.task.Candidate, k.task.Run, a.Number, ask.Failures)
+	wrong := k.checkLog(ask.Log, files)
+	if ask.Failures < a.Failures || ask.Failures > a.Failures+1 {
+		wrong = fmt.Sprintf("attempt %d cannot have failed %d times", a.Number, ask.Failures)
 	}
-	a.Failures = ask.Failures
-	if ask.Log == "" || g.files.handedIn(r.String(), ask.Log) { // else it would open what is not the caller's
-		a.Log = ask.Log
+	if wrong != "" {
+		return nil, nil, bakeoff.Errorf(bakeoff.CodeInvalid, "put off the trial %s of run %s: %s", k.task.Candidate, k.task.Run, wrong)
 	}
+	a.Failures, a.Log = ask.Failures, ask.Log
 	a.Next = time.Now().UTC().Add(min(max(ask.Delay, 0), maxDelay))
 	return g.kept(ctx, k.task, g.config.Store.PostponeAttempt(ctx, a, ask.Token))
 }

@@ -13,6 +13,8 @@
 //
 // A task is handed out with a lease that the node has sealed: whoever shows it again proves to have
 // been given it. Once an attempt has begun, its token is shown too, and a call counts only while the
-// attempt on record is this one. Times on records are the node's: the clock of a joined machine
-// plays no part.
+// attempt on record is this one. A file that was handed in whole has a receipt, sealed likewise: a
+// result names no artifact and no log but those for which it shows one, or that its trial has on
+// record, so that nobody claims an object of which he knows the digest alone. Times on records are the
+// node's: the clock of a joined machine plays no part.
 package join

@@ -229,19 +229,6 @@ func (f *files) in(who string, digest bakeoff.Digest) (*incoming, error) {
 	return in, nil
 }
 
-// handedIn reports whether a client has handed in a whole file of that digest a short while ago.
-func (f *files) handedIn(who string, digest bakeoff.Digest) bool {
-	f.mu.Lock()
-	in, ok := f.incoming[who+"."+string(digest)]
-	f.mu.Unlock()
-	if !ok {
-		return false
-	}
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.stored
-}
-
 func (in *incoming) add(dir string, piece []byte) (err error) {
 	if in.file == nil {
 		in.next, in.sum = 0, sha256.New()
@@ -296,7 +283,8 @@ func (g *Gateway) get(ctx context.Context, r request) (any, []byte, error) {
 	return getAnswer{Size: size}, piece, err
 }
 
-// put takes a piece of an artifact or of a log in.
+// put takes a piece of an artifact or of a log in. An object that the store has already is taken in
+// like any other: its digest alone proves nothing.
 func (g *Gateway) put(ctx context.Context, r request) (any, []byte, error) {
 	var ask putAsk
 	piece, err := unpack(r.message, &ask)
@@ -314,5 +302,8 @@ func (g *Gateway) put(ctx context.Context, r request) (any, []byte, error) {
 			WithHint("make the artifact smaller")
 	}
 	answer, err := g.files.write(ctx, r.String(), ask, piece)
+	if err == nil && answer.Stored {
+		answer.Receipt, err = receipt{Caller: r.String(), Digest: ask.Digest, Size: answer.Next}.seal(g.key)
+	}
 	return answer, nil, err
 }

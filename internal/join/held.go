@@ -23,9 +23,10 @@ type Lease struct {
 
 	mu      sync.Mutex // guards the rest
 	token   uint64
-	attempt bakeoff.Attempt // Number 0 before one has begun
-	since   time.Time       // by this machine's clock
-	run     bakeoff.Run     // as it was told last
+	attempt bakeoff.Attempt           // Number 0 before one has begun
+	since   time.Time                 // by this machine's clock
+	proofs  map[bakeoff.Digest]string // receipts for what was handed in meanwhile, under whichever lease
+	run     bakeoff.Run               // as it was told last
 	gone    bool
 }
 
@@ -186,6 +187,18 @@ func (l *Lease) keep(a attemptAnswer) {
 	}
 }
 
+// receipts returns those for some files; what was not handed in has none.
+func (l *Lease) receipts(files ...bakeoff.Digest) (all []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, digest := range files {
+		if receipt, ok := l.proofs[digest]; ok {
+			all = append(all, receipt)
+		}
+	}
+	return all
+}
+
 // EndAttempt records the result of a trial. It has code Conflict if it does not count.
 func (c *Client) EndAttempt(ctx context.Context, r bakeoff.Result, token uint64) error {
 	l, err := c.at(r.Task)
@@ -195,7 +208,8 @@ func (c *Client) EndAttempt(ctx context.Context, r bakeoff.Result, token uint64)
 	if r.Trial == nil {
 		return bakeoff.Errorf(bakeoff.CodeForbidden, "a joined worker has results of trials alone")
 	}
-	return l.call(ctx, callEnd, endAsk{hold: hold{Lease: l.sealed, Token: token}, Trial: *r.Trial}, nil)
+	ask := endAsk{hold: hold{Lease: l.sealed, Token: token}, Trial: *r.Trial, Receipts: l.receipts(r.Trial.Artifact, r.Trial.Log)}
+	return l.call(ctx, callEnd, ask, nil)
 }
 
 // ReturnAttempt takes an attempt back that was stopped in good order: it does not count.
@@ -220,7 +234,10 @@ func (c *Client) PostponeAttempt(ctx context.Context, a bakeoff.Attempt, token u
 	if err != nil {
 		return err
 	}
-	ask := postponeAsk{hold: hold{Lease: l.sealed, Token: token}, Delay: time.Until(a.Next), Failures: a.Failures, Log: a.Log}
+	ask := postponeAsk{
+		hold: hold{Lease: l.sealed, Token: token}, Delay: time.Until(a.Next), Failures: a.Failures,
+		Log: a.Log, Receipts: l.receipts(a.Log),
+	}
 	var kept attemptAnswer
 	if err := l.call(ctx, callPostpone, ask, &kept); err != nil {
 		return err

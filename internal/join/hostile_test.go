@@ -30,6 +30,21 @@ func (h *hostile) take(t *testing.T) taken {
 	return got
 }
 
+// putAnswer is what a node says of a piece of a file.
+type putAnswer struct {
+	Next    int64
+	Stored  bool
+	Receipt string
+}
+
+// put hands a small file in.
+func (h *hostile) put(t *testing.T, hold, content string) putAnswer {
+	t.Helper()
+	var a putAnswer
+	h.body(t, "put", fmt.Sprintf(`{%s,"digest":"%s","size":%d}`+"\n", hold, bakeoff.DigestOf([]byte(content)), len(content))+content, &a)
+	return a
+}
+
 // body asks and takes the answer apart, which must not be a refusal.
 func (h *hostile) body(t *testing.T, call, message string, into any) {
 	t.Helper()
@@ -56,7 +71,8 @@ func TestALyingWorkerIsRefused(t *testing.T) {
 	n := open(t, setup{maxUpload: 1 << 20})
 	run := n.submit(t, "churn-a", "forest")
 	other := n.submit(t, "churn-b", "forest")
-	model := n.object(t, "another's model")
+	const anothers = "another's model"
+	model := n.object(t, anothers)
 	h, w := connect(t, n, "mallory"), connect(t, n, "w")
 	mine := h.take(t)
 	theirs := w.take(t)
@@ -72,6 +88,11 @@ func TestALyingWorkerIsRefused(t *testing.T) {
 	built := `"trial":{"candidate":"forest","state":"built","artifact":"%s"}`
 	absent := bakeoff.DigestOf([]byte("never handed in"))
 	content := strings.Repeat("x", 1000)
+	sent := w.put(t, foreign, "their own model").Receipt
+	own := h.put(t, hold, "a model of mine").Receipt
+	theirModel, myModel := bakeoff.DigestOf([]byte("their own model")), bakeoff.DigestOf([]byte("a model of mine"))
+	shown := `{` + hold + `,` + built + `,"receipts":["%s"]}`
+	failed := `{` + hold + `,"trial":{"candidate":"forest","state":"failed",%s}}`
 	for what, c := range map[string]struct{ call, message, code string }{
 		"the holdout":                      {"get", fmt.Sprintf(`{%s,"digest":"%s"}`, hold, run.Snapshot.Holdout), "forbidden"},
 		"the rows of another trial":        {"get", fmt.Sprintf(`{%s,"digest":"%s"}`, hold, other.Snapshot.Train), "forbidden"},
@@ -90,6 +111,16 @@ func TestALyingWorkerIsRefused(t *testing.T) {
 		"a result that is none":            {"end", `{` + hold + `,"trial":{"candidate":"forest","state":"waiting"}}`, "invalid"},
 		"an artifact that was not sent":    {"end", `{` + hold + `,` + fmt.Sprintf(built, absent) + `}`, "invalid"},
 		"an artifact without a digest":     {"end", `{` + hold + `,` + fmt.Sprintf(built, "../../etc/passwd") + `}`, "invalid"},
+		"an artifact that is another's":    {"end", `{` + hold + `,` + fmt.Sprintf(built, model) + `}`, "invalid"},
+		"an artifact that another sent":    {"end", fmt.Sprintf(shown, theirModel, sent), "forbidden"},
+		"a receipt for another file":       {"end", fmt.Sprintf(shown, model, own), "invalid"},
+		"a forged receipt":                 {"end", fmt.Sprintf(shown, myModel, "x"+own), "forbidden"},
+		"a lease for a receipt":            {"end", fmt.Sprintf(shown, myModel, mine.Lease), "forbidden"},
+		"a receipt for a lease":            {"extend", `{"lease":"` + own + `"}`, "forbidden"},
+		"three receipts":                   {"end", fmt.Sprintf(shown, myModel, own+`","`+own+`","`+own), "invalid"},
+		"a log that is another's":          {"end", fmt.Sprintf(failed, `"log":"`+string(run.Snapshot.Holdout)+`"`), "invalid"},
+		"a log without a digest":           {"end", fmt.Sprintf(failed, `"log":"../../etc/passwd"`), "invalid"},
+		"a failure with another's model":   {"end", fmt.Sprintf(failed, `"artifact":"`+string(model)+`"`), "invalid"},
 		"the end of a task not done":       {"done", `{` + hold + `}`, "forbidden"},
 		"the end of another's task":        {"done", `{` + foreign + `}`, "forbidden"},
 		"giving back another's task":       {"release", `{` + foreign + `}`, "forbidden"},
@@ -100,6 +131,7 @@ func TestALyingWorkerIsRefused(t *testing.T) {
 		"an upload that is too large":      {"put", fmt.Sprintf(`{%s,"digest":"%s","size":%d}`, hold, absent, 1<<20+1), "invalid"},
 		"an upload of less than nothing":   {"put", fmt.Sprintf(`{%s,"digest":"%s","size":-1}`, hold, absent), "invalid"},
 		"more bytes than announced":        {"put", fmt.Sprintf(`{%s,"digest":"%s","size":10}`, hold, absent) + "\n" + content, "invalid"},
+		"bytes of a known digest":          {"put", fmt.Sprintf(`{%s,"digest":"%s","size":%d}`, hold, model, len(anothers)) + "\n" + content[:len(anothers)], "invalid"},
 		"bytes of another digest":          {"put", fmt.Sprintf(`{%s,"digest":"%s","size":1000}`, hold, absent) + "\n" + content, "invalid"},
 		"an upload without a lease":        {"put", fmt.Sprintf(`{"digest":"%s","size":1000}`, absent) + "\n" + content, "forbidden"},
 		"a task of the judge":              {"lease", `{"version":"` + version + `","queue":"judge"}`, "forbidden"},
@@ -118,23 +150,29 @@ func TestALyingWorkerIsRefused(t *testing.T) {
 			t.Errorf("%s: %.300s, want %s", what, answer, c.code)
 		}
 	}
-	if there, err := n.store.HasObject(t.Context(), absent); err != nil || there {
-		t.Errorf("an object with a wrong digest is kept: %t, %v", there, err)
+	if err := n.store.Verify(t.Context(), absent); bakeoff.CodeOf(err) != bakeoff.CodeNotFound {
+		t.Errorf("an object with a wrong digest is kept: %v", err)
 	}
 	for _, r := range []bakeoff.Run{run, other} {
 		if rs, err := n.store.Results(t.Context(), r.ID); err != nil || len(rs) != 0 {
 			t.Errorf("results of %s: %+v, %v", r.ID, rs, err)
 		}
 	}
-	// A node that was restarted asks for a file from its beginning.
-	var missing struct{ Next int64 }
-	missing.Next = -1
-	h.body(t, "put", fmt.Sprintf(`{%s,"digest":"%s","size":2000,"offset":1000}`+"\n"+content, hold, bakeoff.DigestOf([]byte("long"))), &missing)
-	if missing.Next != 0 {
-		t.Errorf("the node asks for byte %d of a file that it does not have", missing.Next)
+	// A file is asked for from its beginning, by a node that was restarted and by one that has it already.
+	for digest, size := range map[bakeoff.Digest]int{bakeoff.DigestOf([]byte("long")): 2000, model: len(anothers)} {
+		missing := putAnswer{Next: -1}
+		h.body(t, "put", fmt.Sprintf(`{%s,"digest":"%s","size":%d,"offset":%d}`+"\n", hold, digest, size, size), &missing)
+		if missing != (putAnswer{}) {
+			t.Errorf("of a file whose end alone was sent the node says %+v", missing)
+		}
 	}
 	// What is right still works, after all that.
-	h.body(t, "put", fmt.Sprintf(`{%s,"digest":"%s","size":1000}`+"\n"+content, hold, bakeoff.DigestOf([]byte(content))), &struct{}{})
+	if a := h.put(t, hold, content); !a.Stored || a.Receipt == "" {
+		t.Errorf("of a file that was sent the node says %+v", a)
+	}
+	if a := h.put(t, hold, anothers); !a.Stored || a.Receipt == "" {
+		t.Errorf("of a file that was sent although it was there the node says %+v", a)
+	}
 	var told bakeoff.Run
 	h.body(t, "run", `{"holds":[{`+hold+`}]}`, &told)
 	if told.ID != run.ID {
@@ -149,10 +187,13 @@ func TestALogIsWhatItsWorkerHandedIn(t *testing.T) {
 	run := n.submit(t, "churn-a", "forest")
 	h := connect(t, n, "mallory")
 	mine := h.take(t)
-	h.body(t, "postpone", fmt.Sprintf(`{"lease":"%s","token":%d,"failures":1,"log":"%s"}`, mine.Lease, mine.Token, run.Snapshot.Holdout), &mine)
-	answer := h.ask(t, "get", fmt.Sprintf(`{"lease":"%s","token":%d,"digest":"%s"}`+"\n", mine.Lease, mine.Token, run.Snapshot.Holdout))
-	if !strings.Contains(answer, `"forbidden"`) {
-		t.Errorf("the holdout: %.200q", answer)
+	for call, c := range map[string]struct{ more, code string }{
+		"postpone": {`"failures":1,"log"`, "invalid"}, "get": {`"digest"`, "forbidden"},
+	} {
+		answer := h.ask(t, call, fmt.Sprintf(`{"lease":"%s","token":%d,%s:"%s"}`+"\n", mine.Lease, mine.Token, c.more, run.Snapshot.Holdout))
+		if !strings.Contains(answer, `"`+c.code+`"`) {
+			t.Errorf("%s of the holdout: %.200q", call, answer)
+		}
 	}
 }
 

@@ -20,29 +20,34 @@ type sealed struct {
 	At     time.Time    `json:"at"` // when it was handed out
 }
 
-func (s sealed) seal(key []byte) (string, error) {
-	b, err := json.Marshal(s)
-	if err != nil {
-		return "", fmt.Errorf("seal a lease: %w", err)
-	}
-	text := base64.RawURLEncoding.EncodeToString(b)
-	return text + "." + mark(key, text), nil
-}
+func (s sealed) seal(key []byte) (string, error) { return seal(key, "", s) }
 
 // unseal returns what a lease says if it was sealed with the key.
 func unseal(key []byte, lease string) (s sealed, err error) {
-	text, given, _ := strings.Cut(lease, ".")
-	if !hmac.Equal([]byte(given), []byte(mark(key, text))) {
-		return s, bakeoff.Errorf(bakeoff.CodeForbidden, "this is not a lease of this node")
-	}
-	b, err := base64.RawURLEncoding.DecodeString(text)
-	if err == nil {
-		err = json.Unmarshal(b, &s)
-	}
-	if err != nil {
-		return s, fmt.Errorf("read a lease: %w", err)
+	if !opens(key, "", lease, &s) {
+		return sealed{}, bakeoff.Errorf(bakeoff.CodeForbidden, "this is not a lease of this node")
 	}
 	return s, nil
+}
+
+// seal writes v so that opens can tell that it is from who has the key.
+func seal(key []byte, kind string, v any) (string, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return "", fmt.Errorf("seal %T: %w", v, err)
+	}
+	text := base64.RawURLEncoding.EncodeToString(b)
+	return text + "." + mark(key, kind+text), nil
+}
+
+// opens reports whether text was sealed with the key as one of the kind, and reads it.
+func opens(key []byte, kind, sealed string, into any) bool {
+	text, given, _ := strings.Cut(sealed, ".")
+	if !hmac.Equal([]byte(given), []byte(mark(key, kind+text))) {
+		return false
+	}
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	return err == nil && json.Unmarshal(b, into) == nil
 }
 
 func mark(key []byte, text string) string {

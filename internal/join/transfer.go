@@ -125,10 +125,23 @@ func (c *Client) send(ctx context.Context, f io.ReaderAt, digest bakeoff.Digest,
 		case err != nil:
 			return err
 		case a.Stored:
+			c.keepReceipt(digest, a.Receipt)
 			return nil
 		case a.Next < 0 || a.Next > size:
 			return fmt.Errorf("the node asks for byte %d of %d", a.Next, size)
 		}
 		offset = a.Next
+	}
+}
+
+// keepReceipt remembers that a file was handed in, with every lease that is held now: which of their
+// results will name it is not known here. It ends with the last of them.
+func (c *Client) keepReceipt(digest bakeoff.Digest, receipt string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range c.leases {
+		l.mu.Lock()
+		l.proofs[digest] = receipt
+		l.mu.Unlock()
 	}
 }

@@ -106,7 +106,8 @@ type attemptAnswer struct {
 
 type endAsk struct {
 	hold
-	Trial bakeoff.Trial `json:"trial"`
+	Trial    bakeoff.Trial `json:"trial"`
+	Receipts []string      `json:"receipts,omitempty"` // for the trial's artifact and log
 }
 
 type postponeAsk struct {
@@ -114,6 +115,7 @@ type postponeAsk struct {
 	Delay    time.Duration  `json:"delay"`
 	Failures int            `json:"failures"`
 	Log      bakeoff.Digest `json:"log,omitempty"`
+	Receipts []string       `json:"receipts,omitempty"` // for the log
 }
 
 type getAsk struct {
@@ -135,8 +137,9 @@ type putAsk struct {
 
 // putAnswer says from where on bytes are missing.
 type putAnswer struct {
-	Next   int64 `json:"next"`
-	Stored bool  `json:"stored,omitempty"`
+	Next    int64  `json:"next"`
+	Stored  bool   `json:"stored,omitempty"`
+	Receipt string `json:"receipt,omitempty"` // once it is stored
 }
 
 type eventAsk struct {

@@ -40,8 +40,8 @@ func TestAJoinedWorkerBuilds(t *testing.T) {
 			t.Errorf("%s began %s from now: by the worker's clock", trial.Candidate, off)
 		}
 		want := rows + " of churn-asecret of " + trial.Candidate
-		if got, err := n.store.GetBytes(t.Context(), trial.Artifact); err != nil || string(got) != want {
-			t.Errorf("artifact of %s: %q, %v", trial.Candidate, got, err)
+		if got, err := n.store.GetBytes(t.Context(), trial.Artifact); err != nil || string(got) != want || trial.Bytes != int64(len(want)) {
+			t.Errorf("artifact of %s: %q, said to have %d bytes, %v", trial.Candidate, got, trial.Bytes, err)
 		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
@@ -164,6 +164,83 @@ func TestABuildSurvivesARestartOfTheNode(t *testing.T) {
 	if ws := n.roster.Workers(); len(ws) != 1 || ws[0].Name != "w" {
 		t.Errorf("the node does not know who works for it: %+v", ws)
 	}
+}
+
+// The node is restarted after a worker has handed in what it has built and before it says so: its
+// result counts, log and all. Then a second trial fails with the same words.
+func TestWhatWasHandedInCountsAfterARestartOfTheNode(t *testing.T) {
+	t.Parallel()
+	n := open(t, setup{})
+	n.submit(t, "churn-a", "forest", "logistic")
+	c, dir := n.dial(t, "w"), t.TempDir()
+	attempt, token := begun(t, c)
+	other, otherToken := begun(t, c)
+	log, model := handIn(t, c, dir, "it went well"), handIn(t, c, dir, "a model")
+	dir0, addr := n.dir, n.addr
+	n.stop()
+	n = open(t, setup{dir: dir0, addr: addr})
+	trial := bakeoff.Trial{Candidate: attempt.Task.Candidate, State: bakeoff.TrialBuilt, Artifact: model, Log: log}
+	if err := c.EndAttempt(t.Context(), bakeoff.Result{Task: attempt.Task, Trial: &trial}, token); err != nil {
+		t.Fatal(err)
+	}
+	rs := n.results(t, "churn-a", 1)
+	if got := rs[0].Trial; got.Artifact != model || got.Log != log || got.Bytes != int64(len("a model")) {
+		t.Errorf("%+v", got)
+	}
+	other.Failures, other.Log, other.Next = 1, log, time.Now()
+	if err := c.PostponeAttempt(t.Context(), other, otherToken); err != nil {
+		t.Fatal(err)
+	}
+	if a, _, err := n.store.Attempt(t.Context(), other.Task); err != nil || a.Log != log {
+		t.Errorf("on record is %+v, %v", a, err)
+	}
+}
+
+// A log that is longer than any attempt's is not taken for one.
+func TestALogIsBounded(t *testing.T) {
+	t.Parallel()
+	n := open(t, setup{})
+	n.submit(t, "churn-a", "forest")
+	c, dir := n.dial(t, "w"), t.TempDir()
+	a, token := begun(t, c)
+	end := func(size int) error {
+		failed := bakeoff.Trial{Candidate: "forest", State: bakeoff.TrialFailed, Log: handIn(t, c, dir, strings.Repeat("x", size))}
+		return c.EndAttempt(t.Context(), bakeoff.Result{Task: a.Task, Trial: &failed}, token)
+	}
+	if err := end(bakeoff.MaxLog + 1); bakeoff.CodeOf(err) != bakeoff.CodeInvalid || !strings.Contains(err.Error(), "its log has 4194305 bytes, at most 4194304 are kept") {
+		t.Errorf("a log that is too long: %v", err)
+	}
+	if err := end(bakeoff.MaxLog); err != nil {
+		t.Errorf("a log that is not: %v", err)
+	}
+}
+
+// begun takes a task and begins it.
+func begun(t *testing.T, c *join.Client) (bakeoff.Attempt, uint64) {
+	t.Helper()
+	task, _, err := c.Take(t.Context(), bakeoff.QueueDefault)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, token, err := c.BeginAttempt(t.Context(), task, "", time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a, token
+}
+
+// handIn hands text in.
+func handIn(t *testing.T, c *join.Client, dir, text string) bakeoff.Digest {
+	t.Helper()
+	path := filepath.Join(dir, "file")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	digest, err := c.PutFile(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return digest
 }
 
 // A node that goes away and does not come back in time: the worker stops building.

@@ -237,7 +237,7 @@ func (c *Client) newPoll() string {
 
 // took enters a task that was handed to this worker.
 func (c *Client) took(given leaseAnswer) *Lease {
-	l := &Lease{client: c, task: *given.Task, sealed: given.Lease}
+	l := &Lease{client: c, task: *given.Task, sealed: given.Lease, proofs: map[bakeoff.Digest]string{}}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.leases[l.task] = l

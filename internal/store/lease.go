@@ -174,14 +174,12 @@ func (s *Store) HoldAttempt(ctx context.Context, a bakeoff.Attempt, token uint64
 	return s.put(ctx, s.trials, taskKey(a.Task)+".attempt", a, token)
 }
 
-// HasObject reports whether the store has the object.
-func (s *Store) HasObject(ctx context.Context, digest bakeoff.Digest) (bool, error) {
-	_, err := s.objects.GetInfo(ctx, string(digest))
-	if errors.Is(err, jetstream.ErrObjectNotFound) {
-		return false, nil
-	}
+// HoldObject reports whether the store has the object, and keeps retention from it for as long as a
+// record that names it needs to be written.
+func (s *Store) HoldObject(ctx context.Context, digest bakeoff.Digest) (bool, error) {
+	there, err := s.refresh(ctx, digest)
 	if err != nil {
-		return false, fmt.Errorf("look for object %s: %w", digest.Short(), unavailable(err))
+		return false, fmt.Errorf("look for object %s: %w", digest.Short(), err)
 	}
-	return true, nil
+	return there, nil
 }
