@@ -32,6 +32,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == predictCommand {
 		end(predict())
 	}
+	if len(os.Args) > 1 && os.Args[1] == escapeCommand {
+		end(escape())
+	}
 	child := len(os.Args) > 1 && os.Args[1] == build.ChildCommand // of a program that a test has started
 	if child || os.Getenv(asProgram) != "" {
 		os.Exit(cli.Main())

@@ -123,18 +123,22 @@ func Work(ctx context.Context, c Config, j Join, ready func()) (err error) {
 	if err != nil {
 		return fmt.Errorf("resolve %s: %w", j.Dir, err)
 	}
-	scratch, err := os.MkdirTemp("", "bakeoff-worker-")
+	scratch, err := newTempFolder(workerFolder, c.Log)
 	if err != nil {
 		return fmt.Errorf("make a folder for builds: %w", err)
 	}
-	defer func() { err = errors.Join(err, build.RemoveAll(scratch)) }()
+	defer func() { err = errors.Join(err, scratch.remove()) }()
+	mark, err := scratch.mark()
+	if err != nil {
+		return err
+	}
 	joined, err := join.Dial(ctx, options, join.Worker{Queues: c.Queues, Slots: c.Slots, Dir: dir})
 	if err != nil {
 		return err
 	}
 	defer joined.Close()
 	ready()
-	building := &build.Tasks{Store: joined, Pipelines: joined, Scratch: scratch, Self: c.Self, Threads: c.Threads, Mark: newMark(), Judge: judgeable}
+	building := &build.Tasks{Store: joined, Pipelines: joined, Scratch: scratch.path, Self: c.Self, Threads: c.Threads, Mark: mark, Judge: judgeable}
 	takes := make([]take, len(c.Queues))
 	for i, queue := range c.Queues {
 		takes[i] = func(ctx context.Context) (bakeoff.Task, worker.Lease, error) {
@@ -208,18 +212,18 @@ func Serve(ctx context.Context, c Config, j Join, l Listen, ready func(Addresses
 	if err != nil {
 		return fmt.Errorf("resolve %s: %w", j.Dir, err)
 	}
-	scratch, err := os.MkdirTemp("", "bakeoff-serve-")
+	scratch, err := newTempFolder(serveFolder, c.Log)
 	if err != nil {
 		return fmt.Errorf("make a folder for models: %w", err)
 	}
-	defer func() { err = errors.Join(err, build.RemoveAll(scratch)) }()
+	defer func() { err = errors.Join(err, scratch.remove()) }()
 	models, err := awaitNode(ctx, options)
 	if models == nil {
 		return err
 	}
 	defer models.Close()
 	s := &serving{config: c, listen: l, models: models, token: j.Token, monitor: monitor.New(c.Version)}
-	s.live = predict.New(joinedModels{models, scratch, dir}, models.Name(), c.Log)
+	s.live = predict.New(joinedModels{models, scratch.path, dir}, models.Name(), c.Log)
 	return s.run(ctx, ready)
 }
 

@@ -44,7 +44,7 @@ type Addresses struct {
 // listen opens the addresses of a node. Sockets that a service manager hands over are used in
 // place of the named addresses, the first as the public one: they stay open while the process is
 // replaced, and no request is lost.
-func listen(ctx context.Context, folder, public, admin string, secure *tls.Config) (l listeners, err error) {
+func (u *up) listen(ctx context.Context) (l listeners, err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, l.close())
@@ -54,21 +54,21 @@ func listen(ctx context.Context, folder, public, admin string, secure *tls.Confi
 	if err != nil {
 		return l, fmt.Errorf("take over sockets: %w", err)
 	}
-	if l.public, err = listenOn(ctx, public, handed, 0); err != nil {
+	if l.public, err = listenOn(ctx, u.service.Address, handed, 0); err != nil {
 		return l, err
 	}
-	if admin != "" {
-		if l.admin, err = listenOn(ctx, admin, handed, 1); err != nil {
+	if u.service.Admin != "" {
+		if l.admin, err = listenOn(ctx, u.service.Admin, handed, 1); err != nil {
 			return l, err
 		}
 	}
-	if secure != nil {
+	if secure := u.service.TLS; secure != nil {
 		l.public = tls.NewListener(l.public, secure)
 		if l.admin != nil {
 			l.admin = tls.NewListener(l.admin, secure)
 		}
 	}
-	l.local, l.remove, err = listenLocally(ctx, folder)
+	l.local, l.remove, err = u.listenLocally(ctx)
 	return l, err
 }
 
@@ -115,14 +115,15 @@ const longestSocketPath = 100
 
 // listenLocally opens the socket for commands of this machine's user, in the store's folder or,
 // where its path is too long for a socket, in a folder of its own.
-func listenLocally(ctx context.Context, folder string) (net.Listener, func() error, error) {
+func (u *up) listenLocally(ctx context.Context) (net.Listener, func() error, error) {
+	folder := u.server.Dir()
 	path, remove := filepath.Join(folder, "socket"), func() error { return nil }
 	if len(path) > longestSocketPath {
-		dir, err := os.MkdirTemp("", "bakeoff-")
+		temp, err := newTempFolder(socketFolder, u.config.Log)
 		if err != nil {
 			return nil, nil, fmt.Errorf("make a folder for the local socket: %w", err)
 		}
-		path, remove = filepath.Join(dir, "socket"), func() error { return os.RemoveAll(dir) }
+		path, remove = filepath.Join(temp.path, "socket"), temp.remove
 	}
 	for _, left := range []string{path, filepath.Join(folder, addressFile)} { // by an earlier process
 		if err := os.Remove(left); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -17,30 +17,40 @@ import (
 // killed, and returns the mark by which they are known: a random one, kept in the store's folder,
 // whose lock must be held.
 func sweepStore(dir string, log *slog.Logger) (mark string, err error) {
-	path := filepath.Join(dir, "mark")
-	text, err := os.ReadFile(path)
-	if err == nil && len(text) == 2*markBytes {
-		killed, err := proc.Sweep(string(text))
-		if killed > 0 {
-			log.Warn("processes were left behind and are ended", "component", "app", "processes", killed)
-		}
-		return string(text), err
+	if mark, err = endMarked(dir, log.With("component", "app")); mark != "" || err != nil {
+		return mark, err
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("read the store's mark: %w", err)
+	return keepMark(dir)
+}
+
+// endMarked ends the processes that carry the mark which is kept in a folder, and returns it; "" for
+// none. A process that was killed while it kept one has started nothing under it.
+func endMarked(dir string, log *slog.Logger) (mark string, err error) {
+	text, err := os.ReadFile(markIn(dir))
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(text) != 2*markBytes {
+		return "", nil
 	}
-	mark = newMark()
-	if err := os.WriteFile(path, []byte(mark), 0o600); err != nil {
-		return "", fmt.Errorf("write the store's mark: %w", err)
+	if err != nil {
+		return "", fmt.Errorf("read the mark of processes: %w", err)
+	}
+	killed, err := proc.Sweep(string(text))
+	if killed > 0 {
+		log.Warn("processes were left behind and are ended", "processes", killed)
+	}
+	return string(text), err
+}
+
+// keepMark keeps a new mark in a folder.
+func keepMark(dir string) (string, error) {
+	var b [markBytes]byte
+	_, _ = rand.Read(b[:]) // never fails, by its documentation
+	mark := hex.EncodeToString(b[:])
+	if err := os.WriteFile(markIn(dir), []byte(mark), 0o600); err != nil {
+		return "", fmt.Errorf("keep the mark of processes: %w", err)
 	}
 	return mark, nil
 }
 
 const markBytes = 8
 
-// newMark returns a random mark.
-func newMark() string {
-	var b [markBytes]byte
-	_, _ = rand.Read(b[:]) // never fails, by its documentation
-	return hex.EncodeToString(b[:])
-}
+func markIn(dir string) string { return filepath.Join(dir, "mark") }

@@ -178,17 +178,17 @@ func (n *Node) Score(ctx context.Context, model string, number int, in, out stri
 
 // ScoreFetched is Score in a process without the store: fetch writes the version's artifact. A
 // predict command runs in dir.
-func ScoreFetched(ctx context.Context, v bakeoff.Version, dir string, threads int, fetch func(io.Writer) error, in, out string) (_ Scored, err error) {
-	folder, err := os.MkdirTemp("", "bakeoff-")
+func ScoreFetched(ctx context.Context, c Config, v bakeoff.Version, dir string, fetch func(io.Writer) error, in, out string) (_ Scored, err error) {
+	folder, err := newTempFolder(scoreFolder, c.Log)
 	if err != nil {
 		return Scored{}, fmt.Errorf("make a folder for an artifact: %w", err)
 	}
-	defer func() { err = errors.Join(err, build.RemoveAll(folder)) }()
+	defer func() { err = errors.Join(err, folder.remove()) }()
 	get := func(_ context.Context, digest bakeoff.Digest, path string) error {
 		return fetchFile(digest, path, fetch)
 	}
-	opened, err := openArtifact(ctx, folder, v.Artifact, get, score.Spec{
-		Recipe: v.Lineage.Recipe, Schema: v.Lineage.Snapshot.Schema, PipelineDir: dir, Threads: threads,
+	opened, err := openArtifact(ctx, folder.path, v.Artifact, get, score.Spec{
+		Recipe: v.Lineage.Recipe, Schema: v.Lineage.Snapshot.Schema, PipelineDir: dir, Threads: c.Threads,
 	})
 	if err != nil {
 		return Scored{}, err

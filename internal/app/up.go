@@ -94,7 +94,7 @@ func (u *up) run(ctx context.Context, first []fileChange, ready func(context.Con
 	if err := u.mayListen(ctx, u.service.Address, u.service.Admin); err != nil {
 		return err
 	}
-	l, err := listen(ctx, u.server.Dir(), u.service.Address, u.service.Admin, u.service.TLS)
+	l, err := u.listen(ctx)
 	if err != nil {
 		return err
 	}

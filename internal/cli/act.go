@@ -368,5 +368,5 @@ func (s *shell) predictHere(ctx context.Context, n *session, name string, number
 		return app.Scored{}, err
 	}
 	fetch := func(w io.Writer) error { return n.Artifact(ctx, name, number, w) }
-	return app.ScoreFetched(ctx, model.Versions[i], filepath.Dir(p.Path), s.config().Threads, fetch, in, out)
+	return app.ScoreFetched(ctx, s.config(), model.Versions[i], filepath.Dir(p.Path), fetch, in, out)
 }
