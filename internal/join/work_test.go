@@ -131,7 +131,7 @@ func TestABuildSurvivesARestartOfTheNode(t *testing.T) {
 	c, dir := n.dial(t, "w"), t.TempDir()
 	started, goOn := make(chan struct{}), make(chan struct{})
 	var starts atomic.Int32
-	work(t, c, func(ctx context.Context, a bakeoff.Attempt) (bakeoff.Result, error) {
+	stop := work(t, c, func(ctx context.Context, a bakeoff.Attempt) (bakeoff.Result, error) {
 		if starts.Add(1) == 1 {
 			close(started)
 		}
@@ -142,6 +142,7 @@ func TestABuildSurvivesARestartOfTheNode(t *testing.T) {
 		}
 		return trained(ctx, c, dir, a)
 	})
+	defer stop() // before the node that it works for
 	<-started
 	dir0, addr := n.dir, n.addr
 	n.stop()
