@@ -95,6 +95,10 @@ type Gate struct {
 	// Floors are the least acceptable values by metric; for a metric where lower is better, the most.
 	Floors map[string]float64
 	Gain   Gain
+	// Cooldown is how long after a move of the champion no run promotes; 0 for no time.
+	Cooldown time.Duration `json:",omitempty"`
+	// Approve has a person asked before a run promotes; nil where nobody is.
+	Approve *Approval `json:",omitempty"`
 }
 
 // Gain is the improvement over the champion that a challenger must show, in the direction of the

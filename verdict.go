@@ -73,10 +73,12 @@ const Power = 0.8
 
 // Decision is what the judge concluded from a leaderboard. The registry carries it out.
 type Decision struct {
-	Verdict     Verdict          `json:"verdict"`
-	Reason      string           `json:"reason"`
-	Metric      string           `json:"metric"`
-	Candidate   string           `json:"candidate,omitempty"` // the one to promote
+	Verdict Verdict `json:"verdict"`
+	Reason  string  `json:"reason"`
+	Metric  string  `json:"metric"`
+	// Candidate is the challenger that passed the gate: the one to promote, or, where the verdict is
+	// Kept, one that a hold or a cool-down stands in the way of.
+	Candidate   string           `json:"candidate,omitempty"`
 	Rows        Rows             `json:"rows"`
 	Leaderboard []LeaderboardRow `json:"leaderboard"`
 	// Confidence is that of the leaderboard's intervals, between 0 and 1.
@@ -92,6 +94,8 @@ type Decision struct {
 	Champion int `json:"champion,omitempty"`
 	// Golden are answers of the candidate to promote, given while it was judged.
 	Golden *Golden `json:"golden,omitempty"`
+	// Approve has the registry ask a person before it promotes; nil where nobody is asked.
+	Approve *Approval `json:"approve,omitempty"`
 }
 
 // Golden are stored requests and the answers that a version gave to them: the proof of a swap, a
@@ -154,6 +158,7 @@ type Model struct {
 	Latest  int              `json:"latest"` // the highest version number ever given
 	Aliases map[string]Alias `json:"aliases"`
 	Hold    *Hold            `json:"hold,omitempty"`
+	Pending *Pending         `json:"pending,omitempty"` // a promotion that waits for a person's word
 }
 
 // Champion returns the number of the live version, 0 for none.
@@ -176,6 +181,7 @@ type Change struct {
 	Verdict *Report
 	Outbox  *Notification
 	Deploy  *Deployment
+	Act     *Act
 }
 
 // ChampionRef names the live version on a report.
@@ -215,6 +221,7 @@ type Report struct {
 	Deciding    *Comparison      `json:"deciding,omitempty"`   // as of a Decision
 	Second      *Comparison      `json:"second,omitempty"`
 	Detectable  float64          `json:"detectable_gain,omitempty"`
+	Pending     *Pending         `json:"pending,omitempty"` // what the run left for a person to decide about
 }
 
 // Notification is an outbox entry: one message that is owed, about a run or about ticks without

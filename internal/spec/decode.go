@@ -219,6 +219,8 @@ func (d *decoder) fits(n *node) {
 
 func (d *decoder) gate(n *node, objective string) bakeoff.Gate {
 	g := bakeoff.Gate{Gain: d.gain(n.get("gain"), objective)}
+	g.Cooldown = d.duration(n.get("cooldown"), "cool-down", "leave it out for none")
+	g.Approve = d.approve(n.get("approve"))
 	floors := n.get("floors")
 	if floors == nil || len(floors.entries) == 0 {
 		return g

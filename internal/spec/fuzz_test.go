@@ -115,9 +115,16 @@ func encode(t *testing.T, p *bakeoff.Pipeline) []byte {
 	for _, r := range p.Notify {
 		notify = append(notify, encodeReceiver(r))
 	}
+	gate := map[string]any{"floors": given(p.Gate.Floors), "gain": gain}
+	if p.Gate.Cooldown != 0 {
+		gate["cooldown"] = p.Gate.Cooldown.String()
+	}
+	if a := p.Gate.Approve; a != nil {
+		gate["approve"] = map[string]any{"within": a.Within.String(), "then": a.Then}
+	}
 	file := dollars(decoded(t, map[string]any{
 		"name": p.Name, "data": data, "parallel": p.Parallel, "at_least": p.AtLeast, "judge": judge, "notify": notify,
-		"gate": map[string]any{"floors": given(p.Gate.Floors), "gain": gain},
+		"gate": gate,
 	})).(map[string]any)
 	var candidates []any
 	for _, c := range p.Candidates {

@@ -137,6 +137,8 @@ func gateSchema() object {
 			"type": []string{"string", "number"}, "pattern": gainPattern, "minimum": 0,
 			"description": "By how much the champion must be beaten: significant (default: more than noise explains), any, 0.01, 0.5pt (half a hundredth of a metric from 0 to 1), or 1% of the champion's value.",
 		},
+		"cooldown": duration("For so long after the champion has moved no run promotes. Default: none."),
+		"approve":  approveSchema(),
 	})
 }
 

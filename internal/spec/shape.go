@@ -42,6 +42,8 @@ var forms = map[string]string{
 	"time":       durationForm,
 	"within":     durationForm,
 	"deadline":   durationForm,
+	"cooldown":   durationForm,
+	"approve":    approveForm,
 	"backoff":    durationForm,
 	"memory":     memoryForm,
 
@@ -72,6 +74,7 @@ const (
 var choices = map[string]string{
 	"trainer": "trainer", "metric": "metric", "also": "metric", "task": "task", "by": "split", "columns": "kind",
 	"missed": "policy for missed ticks", "overlap": "policy for overlapping ticks", "tls": "way to secure a connection",
+	"then": "outcome",
 }
 
 // checkShape records where the tree does not have the shape that the schema asks for, and marks
