@@ -1,6 +1,8 @@
 package judge
 
 import (
+	"time"
+
 	"github.com/bakeoffhq/bakeoff"
 )
 
@@ -27,6 +29,8 @@ type Case struct {
 	Rows        bakeoff.Rows  // for the Decision
 	Champion    int           // the live version; 0 for none
 	Hold        *bakeoff.Hold // nil for none
+	// At is the moment that the run is for, and Moved when the champion became that: for its cool-down.
+	At, Moved time.Time
 	// Incomparable says why the champion and the challengers cannot be compared, as a clause about
 	// the champion such as "it needs the column age, which is gone"; "" where they can.
 	Incomparable string
@@ -47,7 +51,7 @@ func Decide(c Case) (bakeoff.Decision, error) {
 		return bakeoff.Decision{}, err
 	}
 	b := newBoard(c, m)
-	o := b.decide(c)
+	o := b.standing(c, b.decide(c))
 	return bakeoff.Decision{
 		Verdict:     o.verdict,
 		Reason:      o.reason + b.remark(),
@@ -60,6 +64,7 @@ func Decide(c Case) (bakeoff.Decision, error) {
 		Deciding:    b.deciding,
 		Second:      b.second,
 		Detectable:  b.detectable,
+		Approve:     approval(c, o),
 	}, nil
 }
 

@@ -123,7 +123,7 @@ func order(d bakeoff.Decision) string {
 func TestDecide(t *testing.T) {
 	const (
 		promoted, kept, failed = bakeoff.Promoted, bakeoff.Kept, bakeoff.Failed
-		byHand                 = "; `bakeoff promote` decides by hand"
+		byHand                 = "; `bakeoff promote --force` decides by hand"
 	)
 	for _, c := range []struct {
 		name string
@@ -293,7 +293,7 @@ func TestDecide(t *testing.T) {
 			set: func(c *judge.Case) {
 				c.Hold = &bakeoff.Hold{By: "anna", Why: "scores\nlook wrong", Since: time.Date(2026, 11, 20, 3, 0, 0, 0, time.UTC)}
 			},
-			want: wanted{kept, "", "held since the rollback by anna (2026-11-20, scores look wrong); `bakeoff resume` lifts the hold", "boosting forest* baseline"},
+			want: wanted{kept, "boosting", "held since the rollback by anna (2026-11-20, scores look wrong); `bakeoff resume` lifts the hold", "boosting forest* baseline"},
 		},
 		{
 			name: "a hold comes before a champion that cannot be compared",

@@ -25,12 +25,18 @@
 //	the challenger is not better than the champion, or       kept
 //	  is as good
 //	it is better, but not by what the gate asks for          kept
+//	it is, but the champion cools down                       kept
 //	it is                                                    promoted
 //
 // The challenger is the best by the objective of those that pass the floors: one that fails a
 // floor does not keep the next from being promoted. A floor on a metric that the holdout does not
 // define is not passed. Nothing is ever compared in silence on other rows: where a comparison with
 // the champion is not sound, it stays, and a person may promote by hand.
+//
+// A hold and a cool-down are looked at last, so that a decision names the challenger that passed the
+// gate also where it is not promoted: a person may do that. The cool-down counts from the champion's
+// move to the moment that the run is for, its tick or else its creation, and not to when it is judged.
+// With `approve`, a decision to promote says so, and the registry asks a person first.
 //
 // # Noise
 //

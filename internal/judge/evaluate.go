@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/dataset"
@@ -41,6 +42,8 @@ type Inputs struct {
 	// ChampionDoubt says, in a clause about the champion, why those are not known; "" where they are.
 	ChampionDoubt string
 	Hold          *bakeoff.Hold // or nil
+	// At is the run's tick, or else when it was made; Moved is when the champion became that.
+	At, Moved time.Time
 	// Open opens an artifact for rows of a schema, in the runtime that serves it. It may be called
 	// for one contestant after the other, never for two at once.
 	Open func(ctx context.Context, artifact bakeoff.Digest, recipe bakeoff.Candidate, schema bakeoff.Schema) (Scorer, error)
@@ -103,6 +106,8 @@ func caseOf(in Inputs) (Case, *dataset.Table, error) {
 		Task:     in.Snapshot.Schema.Task,
 		Rows:     in.Snapshot.Rows,
 		Hold:     in.Hold,
+		At:       in.At,
+		Moved:    in.Moved,
 	}
 	rows := in.Holdout
 	if in.Champion != nil {

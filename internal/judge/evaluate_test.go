@@ -281,7 +281,7 @@ func TestEvaluateNeverComparesWhatCannotBe(t *testing.T) {
 			in.Champion = liveVersion(100)
 			c.set(&in)
 			d := evaluate(t, in)
-			want := "v16 stays because it cannot be compared with the challengers: " + c.want + "; `bakeoff promote` decides by hand"
+			want := "v16 stays because it cannot be compared with the challengers: " + c.want + "; `bakeoff promote --force` decides by hand"
 			if d.Verdict != bakeoff.Kept || d.Reason != want {
 				t.Errorf("%s: %s\nwant: %s", d.Verdict, d.Reason, want)
 			}

@@ -13,7 +13,7 @@ import (
 type outcome struct {
 	verdict   bakeoff.Verdict
 	reason    string
-	candidate string // the one to promote
+	candidate string // the one that passed the gate: the one to promote, if nothing stands in its way
 }
 
 func failed(format string, args ...any) outcome {
@@ -37,12 +37,9 @@ func (b *board) decide(c Case) outcome {
 	if !baseline.ranked {
 		return failed("nothing can be judged: %s; choose another metric or split", baseline.row.Reason)
 	}
-	if c.Hold != nil {
-		return kept("%s; `bakeoff resume` lifts the hold", held(*c.Hold))
-	}
 	champion, ok := first(b.of(bakeoff.RoleChampion))
 	if ok && !champion.ranked {
-		return kept("v%d stays because it cannot be compared with the challengers: %s; `bakeoff promote` decides by hand",
+		return kept("v%d stays because it cannot be compared with the challengers: %s; `bakeoff promote --force` decides by hand",
 			champion.row.Version, unlike(c, champion))
 	}
 	reference := baseline

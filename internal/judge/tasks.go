@@ -73,7 +73,7 @@ func (t *Tasks) inputs(ctx context.Context, run bakeoff.Run, dir string) (Inputs
 	if err != nil {
 		return Inputs{}, err
 	}
-	in := Inputs{Pipeline: p, Snapshot: *run.Snapshot}
+	in := Inputs{Pipeline: p, Snapshot: *run.Snapshot, At: momentOf(run)}
 	in.Open = func(ctx context.Context, artifact bakeoff.Digest, recipe bakeoff.Candidate, schema bakeoff.Schema) (Scorer, error) {
 		return t.Open(ctx, run.Pipeline, artifact, recipe, schema)
 	}
@@ -110,7 +110,7 @@ func (t *Tasks) champion(ctx context.Context, run bakeoff.Run, dir string, in *I
 	if err != nil {
 		return err
 	}
-	in.Champion, in.Hold = &v, model.Hold
+	in.Champion, in.Hold, in.Moved = &v, model.Hold, model.Aliases[bakeoff.AliasChampion].Moved
 	path := filepath.Join(dir, "seen.parquet")
 	err = t.Store.GetFile(ctx, v.Lineage.Snapshot.Train, path)
 	if err == nil {
