@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/bakeoffhq/bakeoff"
@@ -12,13 +13,14 @@ type Act struct {
 	Model string
 	By    string
 	Why   string
+	Force bool // PromoteTrial: whatever the judge said
 }
 
 // Rollback makes an earlier version the champion again, after it has given its golden answers:
 // version n, or for 0 the one before today's, unless that is where a rollback came from. With hold,
 // runs keep it until Resume or Promote.
 func (r *Registry) Rollback(ctx context.Context, a Act, n int, hold bool) (bakeoff.Model, error) {
-	return r.act(ctx, a, func(m bakeoff.Model) (bakeoff.Model, *bakeoff.Version, error) {
+	return r.act(ctx, a, &bakeoff.Act{Kind: bakeoff.ActRollback}, func(m bakeoff.Model) (bakeoff.Model, *bakeoff.Version, error) {
 		to := n
 		if to == 0 {
 			to = m.Aliases[bakeoff.AliasPrevious].Version
@@ -63,24 +65,26 @@ func holdOn(a Act, what string, version int) *bakeoff.Hold {
 // answers, and lifts a hold. With hold, runs keep it until Resume or another Promote; of today's
 // champion that is all that changes.
 func (r *Registry) Promote(ctx context.Context, a Act, n int, hold bool) (bakeoff.Model, error) {
-	return r.act(ctx, a, func(m bakeoff.Model) (bakeoff.Model, *bakeoff.Version, error) {
+	return r.act(ctx, a, &bakeoff.Act{Kind: bakeoff.ActPromote}, func(m bakeoff.Model) (bakeoff.Model, *bakeoff.Version, error) {
 		var err error
 		if n == 0 || n != m.Champion() || !hold && m.Hold == nil { // else the hold was the promotion's point
 			m, err = r.point(ctx, m, n, a, a.Why)
 		}
 		m.Hold = nil
 		if hold {
-			m.Hold = holdOn(a, "promotion of", n)
+			m.Hold, m.Pending = holdOn(a, "promotion of", n), nil
 		}
 		return m, nil, err
 	})
 }
 
 // PromoteTrial makes a new version of what a run has built, and that the champion, by a person's
-// decision and whatever the judge said. It lifts a hold. With hold, runs keep it until Resume or
-// another promotion by a person.
+// decision. Where the judge has not let it pass beside today's champion that takes a.Force; it has to
+// answer in any case. It lifts a hold. With hold, runs keep it until Resume or another promotion by a
+// person.
 func (r *Registry) PromoteTrial(ctx context.Context, a Act, run, candidate string, hold bool) (bakeoff.Model, error) {
-	return r.act(ctx, a, func(m bakeoff.Model) (bakeoff.Model, *bakeoff.Version, error) {
+	record := &bakeoff.Act{Kind: bakeoff.ActPromote, Run: run, Candidate: candidate}
+	return r.act(ctx, a, record, func(m bakeoff.Model) (bakeoff.Model, *bakeoff.Version, error) {
 		state, _, err := r.store.Run(ctx, run)
 		if err != nil {
 			return m, nil, err
@@ -88,6 +92,11 @@ func (r *Registry) PromoteTrial(ctx context.Context, a Act, run, candidate strin
 		v, err := newVersion(state, candidate, r.version, m)
 		if err != nil {
 			return m, nil, err
+		}
+		record.Overruled = against(state, candidate, m)
+		record.Forced = record.Overruled != ""
+		if record.Forced && !a.Force {
+			return m, nil, notPassed(state, candidate, record.Overruled)
 		}
 		golden, err := r.runtime.Answer(ctx, v)
 		if err != nil {
@@ -107,16 +116,24 @@ func (r *Registry) PromoteTrial(ctx context.Context, a Act, run, candidate strin
 
 // Resume lifts a hold. It reports whether there was one.
 func (r *Registry) Resume(ctx context.Context, a Act) (held bool, err error) {
-	_, err = r.act(ctx, a, func(m bakeoff.Model) (bakeoff.Model, *bakeoff.Version, error) {
-		held = m.Hold != nil
+	_, err = r.act(ctx, a, &bakeoff.Act{Kind: bakeoff.ActResume}, func(m bakeoff.Model) (bakeoff.Model, *bakeoff.Version, error) {
+		if held = m.Hold != nil; !held {
+			return m, nil, errNothing
+		}
 		m.Hold = nil
 		return m, nil, nil
 	})
 	return held, err
 }
 
-// act changes a model's record, anew if somebody else was faster.
-func (r *Registry) act(ctx context.Context, a Act, change func(bakeoff.Model) (bakeoff.Model, *bakeoff.Version, error)) (bakeoff.Model, error) {
+// errNothing says that there is nothing to change, and so nothing to record.
+var errNothing = errors.New("nothing to do")
+
+// act changes a model's record, anew if somebody else was faster, and records that together with it.
+// The change may add to the record.
+func (r *Registry) act(
+	ctx context.Context, a Act, record *bakeoff.Act, change func(bakeoff.Model) (bakeoff.Model, *bakeoff.Version, error),
+) (bakeoff.Model, error) {
 	var conflict error
 	for range maxConflicts {
 		m, revision, err := r.store.Model(ctx, a.Model)
@@ -127,6 +144,9 @@ func (r *Registry) act(ctx context.Context, a Act, change func(bakeoff.Model) (b
 			m.Aliases = map[string]bakeoff.Alias{}
 		}
 		after, version, err := change(m)
+		if errors.Is(err, errNothing) {
+			return m, nil
+		}
 		if err != nil {
 			return m, err
 		}
@@ -134,7 +154,7 @@ func (r *Registry) act(ctx context.Context, a Act, change func(bakeoff.Model) (b
 		if err != nil {
 			return m, err
 		}
-		conflict = r.store.Commit(ctx, bakeoff.Change{Model: after, Revision: revision, Version: version, Deploy: deploy})
+		conflict = r.store.Commit(ctx, bakeoff.Change{Model: after, Revision: revision, Version: version, Deploy: deploy, Act: recorded(*record, a, m, after)})
 		if bakeoff.CodeOf(conflict) != bakeoff.CodeConflict {
 			return after, conflict
 		}

@@ -24,6 +24,9 @@ type Store interface {
 	Commit(ctx context.Context, c bakeoff.Change) error
 	PutBytes(ctx context.Context, b []byte) (bakeoff.Digest, error)
 	GetBytes(ctx context.Context, digest bakeoff.Digest) ([]byte, error)
+	PutAct(ctx context.Context, a bakeoff.Act) error
+	// WatchModels calls each with every model, and again whenever one changes, until ctx ends.
+	WatchModels(ctx context.Context, each func(bakeoff.Model) error) error
 }
 
 // Runtime is the serving runtime, in which a version has to prove itself.
@@ -87,14 +90,22 @@ func (r *Registry) commit(ctx context.Context, run bakeoff.Run) (bakeoff.Report,
 			return bakeoff.Report{}, err
 		}
 	}
-	change := bakeoff.Change{Model: model, Revision: revision, Version: version}
-	if version != nil {
+	change := bakeoff.Change{Model: model, Revision: revision}
+	switch {
+	case version != nil && decision.Approve != nil:
+		change.Model, decision = ask(model, run, decision)
+		version = nil
+	case version != nil:
+		change.Version = version
 		change.Model = moved(model, *version, run.ID, decision.Reason)
 		change.Deploy = deployment(model, change.Model, *version, run.Revision, run.ID)
 	}
 	report, err := r.report(ctx, run, decision, model, version)
 	if err != nil {
 		return bakeoff.Report{}, err
+	}
+	if p := change.Model.Pending; p != nil && p.Run == run.ID {
+		report.Pending = p
 	}
 	change.Verdict = &report
 	if !run.Quiet {
@@ -195,7 +206,7 @@ func moved(m bakeoff.Model, v bakeoff.Version, by, why string) bakeoff.Model {
 		aliases[bakeoff.AliasPrevious] = bakeoff.Alias{Model: m.Name, Name: bakeoff.AliasPrevious, Version: old, Moved: at, By: by, Why: why}
 	}
 	aliases[bakeoff.AliasChampion] = bakeoff.Alias{Model: m.Name, Name: bakeoff.AliasChampion, Version: v.Version, Moved: at, By: by, Why: why}
-	m.Aliases = aliases
+	m.Aliases, m.Pending = aliases, nil
 	m.Latest = max(m.Latest, v.Version)
 	return m
 }

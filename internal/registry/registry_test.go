@@ -202,7 +202,7 @@ func TestRollbackHoldsUntilSomebodyPromotes(t *testing.T) {
 func TestAPromotionByHandHoldsIfAsked(t *testing.T) {
 	f := open(t)
 	ctx := t.Context()
-	act := registry.Act{Model: "churn", By: "kim", Why: "the audit asks for it"}
+	act := registry.Act{Model: "churn", By: "kim", Why: "the audit asks for it", Force: true}
 	first := f.decided(t, "churn-a", 0)
 	f.commit(t, first)
 	kept := func(id string, champion int) {
@@ -290,7 +290,7 @@ func TestAQuietRunOwesNoMessageAndTheReportSaysWhereItComesFrom(t *testing.T) {
 func TestEveryMoveOfTheChampionIsOwedToTheHooks(t *testing.T) {
 	f := open(t)
 	ctx := t.Context()
-	act := registry.Act{Model: "churn", By: "kim", Why: "complaints"}
+	act := registry.Act{Model: "churn", By: "kim", Why: "complaints", Force: true}
 	current := bakeoff.DigestOf([]byte("today's file"))
 	if err := f.store.PutPipeline(ctx, bakeoff.PipelineFile{Name: "churn", Revision: current}); err != nil {
 		t.Fatal(err)

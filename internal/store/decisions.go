@@ -102,6 +102,9 @@ func writes(c bakeoff.Change) []write {
 	if d := c.Deploy; d != nil {
 		ws = append(ws, write{"deploy." + d.ID, d})
 	}
+	if a := c.Act; a != nil {
+		ws = append(ws, write{actKey(*a), a})
+	}
 	return ws
 }
 
