@@ -31,6 +31,22 @@ func (c *Client) Rollback(ctx context.Context, model string, r Rollback) (bakeof
 	return ask[bakeoff.Model](ctx, c, http.MethodPost, path("models", model, "rollback"), r)
 }
 
+// Approve promotes what waits for approval, after it has given the answers that it was judged by.
+func (c *Client) Approve(ctx context.Context, model string, a Answer) (bakeoff.Model, error) {
+	return ask[bakeoff.Model](ctx, c, http.MethodPost, path("models", model, "approve"), a)
+}
+
+// Reject has what waits for approval not be promoted. It takes a reason.
+func (c *Client) Reject(ctx context.Context, model string, a Answer) (bakeoff.Model, error) {
+	return ask[bakeoff.Model](ctx, c, http.MethodPost, path("models", model, "reject"), a)
+}
+
+// Acts returns what persons have done to a model and its schedule, and what was done when nobody decided
+// in time, the newest first, at most limit entries; 0 for 100.
+func (c *Client) Acts(ctx context.Context, model string, limit int) ([]bakeoff.Act, error) {
+	return ask[[]bakeoff.Act](ctx, c, http.MethodGet, limited(path("models", model, "acts"), limit), nil)
+}
+
 // Serving returns where each model's champion answers, by model.
 func (c *Client) Serving(ctx context.Context) ([]Live, error) {
 	return ask[[]Live](ctx, c, http.MethodGet, "/serving", nil)

@@ -38,6 +38,7 @@ type Pipeline struct {
 	Next     *bakeoff.Upcoming    `json:"next,omitempty" doc:"the next tick"`
 	Paused   *bakeoff.Pause       `json:"paused,omitempty" doc:"its schedule stands still"`
 	Held     *bakeoff.Hold        `json:"held,omitempty" doc:"its champion stays, whatever runs find"`
+	Pending  *bakeoff.Pending     `json:"pending,omitempty" doc:"a promotion that waits for approval"`
 	Champion *bakeoff.ChampionRef `json:"champion,omitempty"`
 	Open     []string             `json:"open,omitempty" doc:"its runs that have not ended, by ID"`
 	Last     *LastVerdict         `json:"last,omitempty" doc:"how its last run ended"`
@@ -137,6 +138,13 @@ type Promotion struct {
 	Run       string `json:"run,omitempty" maxLength:"100" doc:"with candidate: the run; the last that ended where it is left out"`
 	Why       string `json:"why,omitempty" maxLength:"1000" doc:"in words, for the record"`
 	Hold      bool   `json:"hold,omitempty" doc:"runs keep it until it is resumed or promoted by hand; else the next run may replace it"`
+	Force     bool   `json:"force,omitempty" doc:"a candidate that the judge has not let pass beside today's champion; why is required then"`
+}
+
+// Answer is a person's word on what waits for approval.
+type Answer struct {
+	Run string `json:"run,omitempty" maxLength:"100" doc:"only if what waits is of this run; whatever waits where it is left out"`
+	Why string `json:"why,omitempty" maxLength:"1000" doc:"in words, for the record"`
 }
 
 // Rollback says which version is to be the champion again.

@@ -128,8 +128,27 @@ var calls = map[string]struct {
 		func(ctx context.Context, c *client.Client) (any, error) {
 			return c.Promote(ctx, "churn", client.Promotion{Candidate: "forest", Run: run, Why: "better", Hold: true})
 		},
-		"Promote churn {Version:0 Candidate:forest Run:" + run + " Why:better Hold:true} {By:kim Why:better}", model(),
+		"Promote churn {Version:0 Candidate:forest Run:" + run + " Why:better Hold:true Force:false} {By:kim Why:better}", model(),
 	},
+	"Promote by force": {
+		func(ctx context.Context, c *client.Client) (any, error) {
+			return c.Promote(ctx, "churn", client.Promotion{Candidate: "forest", Why: "the old one is broken", Force: true})
+		},
+		"Promote churn {Version:0 Candidate:forest Run: Why:the old one is broken Hold:false Force:true} {By:kim Why:the old one is broken}", model(),
+	},
+	"Approve": {
+		func(ctx context.Context, c *client.Client) (any, error) {
+			return c.Approve(ctx, "churn", client.Answer{Run: run})
+		},
+		"Approve churn {Run:" + run + " Why:} {By:kim Why:}", model(),
+	},
+	"Reject": {
+		func(ctx context.Context, c *client.Client) (any, error) {
+			return c.Reject(ctx, "churn", client.Answer{Why: "odd scores"})
+		},
+		"Reject churn {Run: Why:odd scores} {By:kim Why:odd scores}", model(),
+	},
+	"Acts": {func(ctx context.Context, c *client.Client) (any, error) { return c.Acts(ctx, "churn", 7) }, "Acts churn 7", first((&fake{}).Acts(bg, "churn", 0))},
 	"Rollback": {
 		func(ctx context.Context, c *client.Client) (any, error) {
 			return c.Rollback(ctx, "churn", client.Rollback{To: 16, NoHold: true})

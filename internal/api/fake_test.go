@@ -204,6 +204,19 @@ func (f *fake) Rollback(_ context.Context, name string, r client.Rollback, a api
 	return model(), f.called("Rollback %s %+v %+v", name, r, a)
 }
 
+func (f *fake) Approve(_ context.Context, name string, r client.Answer, a api.Act) (bakeoff.Model, error) {
+	return model(), f.called("Approve %s %+v %+v", name, r, a)
+}
+
+func (f *fake) Reject(_ context.Context, name string, r client.Answer, a api.Act) (bakeoff.Model, error) {
+	return model(), f.called("Reject %s %+v %+v", name, r, a)
+}
+
+func (f *fake) Acts(_ context.Context, name string, limit int) ([]bakeoff.Act, error) {
+	return one(f, bakeoff.Act{ID: "20261123T200000000000Z-0a1b", Model: "churn", Kind: bakeoff.ActRollback, Time: moment, By: "kim", Version: 16, Previous: 17}),
+		f.called("Acts %s %d", name, limit)
+}
+
 func (f *fake) Serving(context.Context) ([]client.Live, error) {
 	return one(f, client.Live{Model: "churn", Version: 17, Live: 1, Nodes: 2, Serving: one(f, bakeoff.Serving{Node: "a", Model: "churn", Version: 17, Wanted: 17, Beat: moment})}),
 		f.called("Serving")

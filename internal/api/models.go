@@ -23,7 +23,8 @@ func (a *api) models() {
 		})
 	handle(a, route{
 		id: "promote", method: http.MethodPost, path: "/models/{name}/promote", need: access.Admin, time: longTime,
-		summary: "Make a version, or what a run has built, the champion", about: "After it has given its golden answers. It lifts a hold.",
+		summary: "Make a version, or what a run has built, the champion", about: "After it has given its golden answers. It lifts a hold. " +
+			"A candidate that the judge has not let pass beside today's champion is a conflict without force.",
 	}, a.promote)
 	handle(a, route{
 		id: "rollback", method: http.MethodPost, path: "/models/{name}/rollback", need: access.Admin, time: longTime,
@@ -36,6 +37,7 @@ func (a *api) models() {
 	) (bakeoff.Model, error) {
 		return a.node.Rollback(ctx, in.Name, in.Body, act(ctx, in.Body.Why))
 	})
+	a.approval()
 	a.artifact()
 	handle(a, route{id: "list-serving", method: http.MethodGet, path: "/serving", need: access.Read, summary: "Which nodes answer with which version"}, a.serving)
 }
@@ -67,6 +69,8 @@ func (a *api) promote(ctx context.Context, in *struct {
 		return bakeoff.Model{}, bakeoff.Errorf(bakeoff.CodeInvalid, "body: name what to promote: either version or candidate")
 	case p.Version != 0 && p.Run != "":
 		return bakeoff.Model{}, bakeoff.Errorf(bakeoff.CodeInvalid, "body.run: a run goes with a candidate, not with a version")
+	case p.Force && p.Why == "":
+		return bakeoff.Model{}, bakeoff.Errorf(bakeoff.CodeInvalid, "body.why: say why it is forced")
 	}
 	return a.node.Promote(ctx, in.Name, p, act(ctx, p.Why))
 }

@@ -79,6 +79,11 @@ type Models interface {
 	// Promote is called with either p.Version or p.Candidate.
 	Promote(ctx context.Context, model string, p client.Promotion, a Act) (bakeoff.Model, error)
 	Rollback(ctx context.Context, model string, r client.Rollback, a Act) (bakeoff.Model, error)
+	// Approve promotes what waits for approval, Reject has it not be promoted.
+	Approve(ctx context.Context, model string, r client.Answer, a Act) (bakeoff.Model, error)
+	Reject(ctx context.Context, model string, r client.Answer, a Act) (bakeoff.Model, error)
+	// Acts returns what was done to a model other than by a run, the newest first.
+	Acts(ctx context.Context, model string, limit int) ([]bakeoff.Act, error)
 	// Artifact writes the archive of a version's files.
 	Artifact(ctx context.Context, model string, version int, w io.Writer) error
 	// Serving returns where each model's champion answers, by model.

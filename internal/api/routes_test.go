@@ -125,7 +125,7 @@ func body(t *testing.T, url string) string {
 func TestEmptyListsAreLists(t *testing.T) {
 	url := serve(t, &fake{silent: true}, access.Loopback, api.Options{})
 	for _, path := range []string{
-		"/node", "/pipelines", "/pipelines/churn/runs", "/pipelines/churn/ticks", "/runs", "/models", "/models/churn", "/schedule",
+		"/node", "/pipelines", "/pipelines/churn/runs", "/pipelines/churn/ticks", "/runs", "/models", "/models/churn", "/models/churn/acts", "/schedule",
 		"/workers", "/serving", "/notifications", "/tokens", "/doctor",
 	} {
 		if got := body(t, url+"/api/v1"+path); strings.Contains(got, "null") || !strings.Contains(got, "[]") {

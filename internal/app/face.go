@@ -97,7 +97,7 @@ func (f face) describe(ctx context.Context, file bakeoff.PipelineFile, open func
 	if err != nil {
 		return p, err
 	}
-	p.Held = model.Hold
+	p.Held, p.Pending = model.Hold, model.Pending
 	if n := model.Champion(); n != 0 {
 		v, err := f.store.Version(ctx, file.Name, n)
 		if err != nil {
@@ -244,7 +244,12 @@ func (f face) Pause(ctx context.Context, pipeline string, a api.Act) (bakeoff.Pa
 	if _, err := f.known(ctx, pipeline); err != nil {
 		return bakeoff.Pause{}, err
 	}
-	return f.scheduler.Pause(ctx, bakeoff.Pause{Pipeline: pipeline, By: a.By, Why: a.Why, Since: time.Now().UTC()})
+	pause := bakeoff.Pause{Pipeline: pipeline, By: a.By, Why: a.Why, Since: time.Now().UTC()}
+	standing, err := f.scheduler.Pause(ctx, pause)
+	if err != nil || !standing.Since.Equal(pause.Since) { // it was paused before
+		return standing, err
+	}
+	return standing, f.registry.Record(ctx, bakeoff.ActPause, asked(pipeline, a))
 }
 
 // Resume implements api.Pipelines.
@@ -271,6 +276,8 @@ func (f face) Resume(ctx context.Context, pipeline string, a api.Act) (client.Re
 	held, err := f.registry.Resume(ctx, asked(pipeline, a))
 	if held {
 		resumed.Hold = hold
+	} else if err == nil && pause != nil { // a hold that is lifted is recorded with that
+		err = f.registry.Record(ctx, bakeoff.ActResume, asked(pipeline, a))
 	}
 	return resumed, err
 }

@@ -61,7 +61,9 @@ func (f face) Promote(ctx context.Context, model string, p client.Promotion, a a
 		}
 		run = last.Run
 	}
-	return f.answering(ctx)(f.registry.PromoteTrial(ctx, asked(model, a), run, p.Candidate, p.Hold))
+	act := asked(model, a)
+	act.Force = p.Force
+	return f.answering(ctx)(f.registry.PromoteTrial(ctx, act, run, p.Candidate, p.Hold))
 }
 
 // Rollback implements api.Models.

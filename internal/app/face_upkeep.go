@@ -24,10 +24,14 @@ func (f face) About(ctx context.Context) (client.Node, error) {
 	if err != nil {
 		return client.Node{}, err
 	}
+	waiting, err := f.waiting(ctx)
+	if err != nil {
+		return client.Node{}, err
+	}
 	problems, err := f.problems(ctx)
 	return client.Node{
 		Name: f.workerName(), Version: f.config.Version, Store: f.server.Dir(), Addresses: f.addresses(),
-		Roles: f.roles(), Since: f.since, Pipelines: len(names), Problems: append(stopped, problems...),
+		Roles: f.roles(), Since: f.since, Pipelines: len(names), Problems: slices.Concat(stopped, waiting, problems),
 	}, err
 }
 
@@ -169,6 +173,13 @@ func (f face) Doctor(ctx context.Context) ([]client.Check, error) {
 	}
 	for _, text := range stopped { // somebody meant it: there is nothing to mend
 		all = append(all, client.Check{Name: "attention", OK: true, Detail: text, Hint: "`bakeoff resume NAME` lifts it"})
+	}
+	waiting, err := f.waiting(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, text := range waiting {
+		all = append(all, client.Check{Name: "attention", OK: true, Detail: text, Hint: "`bakeoff approve NAME` or `bakeoff reject NAME` decides"})
 	}
 	problems, err := f.problems(ctx)
 	for _, p := range problems {

@@ -55,6 +55,7 @@ func (n *Node) Work(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.jury().Run(ctx) })
 	g.Go(func() error { return n.dispatcher.Run(ctx) })
+	g.Go(func() error { return n.registry.Run(ctx) })
 	if n.config.Queues != nil {
 		g.Go(func() error { return n.build(ctx, n.config.Queues) })
 	} else {
