@@ -166,6 +166,8 @@ func runHeadline(n bakeoff.Notification) string {
 	switch {
 	case n.Report.Verdict == bakeoff.Promoted && champion != nil:
 		return fmt.Sprintf("%s is deployed (%s v%d)", plain.Line(champion.Candidate), pipeline, champion.Version)
+	case n.Report.Pending != nil:
+		return fmt.Sprintf("%s: %s waits for approval", pipeline, plain.Line(n.Report.Pending.Candidate))
 	case n.Report.Verdict == bakeoff.Kept && champion != nil:
 		return fmt.Sprintf("%s: v%d kept", pipeline, champion.Version)
 	case n.Report.Verdict == bakeoff.Kept:
@@ -397,6 +399,10 @@ func (m message) closing() string {
 	var parts []string
 	if n.Report.Verdict == bakeoff.Promoted && n.Report.Previous != nil {
 		parts = append(parts, "Undo: bakeoff rollback "+cut(plain.Line(n.Pipeline), 100))
+	}
+	if n.Report.Pending != nil {
+		name := cut(plain.Line(n.Pipeline), 100)
+		parts = append(parts, "Approve: bakeoff approve "+name, "Reject: bakeoff reject "+name+` --reason "..."`)
 	}
 	id := cut(plain.Line(n.ID), 100)
 	switch {

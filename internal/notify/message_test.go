@@ -83,6 +83,14 @@ func messages() map[string]bakeoff.Notification {
 				ranked(2, "forest", bakeoff.RoleChallenger, 0.846, 71.5), baseline,
 			},
 		}),
+		"waits": notification("churn", bakeoff.Report{
+			Verdict: bakeoff.Kept, Champion: live("forest", 16),
+			Reason: "boosting waits for approval until 2026-11-24 20:00 UTC, then v16 stays: `bakeoff approve churn` or `bakeoff reject churn`; boosting is ahead of v16",
+			Leaderboard: []bakeoff.LeaderboardRow{
+				ranked(1, "boosting", bakeoff.RoleChallenger, 0.8512, 0.42), champion(2, "forest", 16, 0.8431), baseline,
+			},
+			Pending: &bakeoff.Pending{Run: "churn-20261123T200000Z", Candidate: "boosting", Champion: 16},
+		}),
 		"kept-none": notification("churn", bakeoff.Report{
 			Verdict: bakeoff.Kept, Reason: "no challenger reaches the floor of roc_auc 0.9",
 			Leaderboard: []bakeoff.LeaderboardRow{ranked(1, "forest", bakeoff.RoleChallenger, 0.846, 3), baseline},
