@@ -69,6 +69,8 @@ func TestBadRequests(t *testing.T) {
 		{"both", "POST", "/models/churn/promote", jsonType, `{"version":1,"candidate":"forest"}`, 400, "either version or candidate"},
 		{"version 0", "POST", "/models/churn/promote", jsonType, `{"version":0}`, 400, "body.version: expected number >= 1"},
 		{"a version of a run", "POST", "/models/churn/promote", jsonType, `{"version":1,"run":"x"}`, 400, "body.run"},
+		{"force without a reason", "POST", "/models/churn/promote", jsonType, `{"candidate":"forest","force":true}`, 400, "body.why: say why it is forced"},
+		{"a rejection without a reason", "POST", "/models/churn/reject", jsonType, `{}`, 400, "body.why: say why it is rejected"},
 		{"a version in words", "POST", "/models/churn/rollback", jsonType, `{"to":"v16"}`, 400, "body.to: expected integer"},
 		{"a bad token", "POST", "/tokens", jsonType, `{"name":"C I","scope":"read"}`, 400, "body.name"},
 		{"an unknown scope", "POST", "/tokens", jsonType, `{"name":"ci","scope":"root"}`, 400, "body.scope: expected value to be one of"},

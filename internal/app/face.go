@@ -13,6 +13,7 @@ import (
 	"github.com/bakeoffhq/bakeoff/client"
 	"github.com/bakeoffhq/bakeoff/internal/api"
 	"github.com/bakeoffhq/bakeoff/internal/cron"
+	"github.com/bakeoffhq/bakeoff/internal/registry"
 )
 
 // face is a node as its API shows it.
@@ -249,7 +250,7 @@ func (f face) Pause(ctx context.Context, pipeline string, a api.Act) (bakeoff.Pa
 	if err != nil || !standing.Since.Equal(pause.Since) { // it was paused before
 		return standing, err
 	}
-	return standing, f.registry.Record(ctx, bakeoff.ActPause, asked(pipeline, a))
+	return standing, f.registry.Record(ctx, bakeoff.ActPause, registry.Act{Model: pipeline, By: a.By, Why: a.Why})
 }
 
 // Resume implements api.Pipelines.
@@ -273,11 +274,12 @@ func (f face) Resume(ctx context.Context, pipeline string, a api.Act) (client.Re
 		return resumed, err
 	}
 	hold := model.Hold
-	held, err := f.registry.Resume(ctx, asked(pipeline, a))
+	act := registry.Act{Model: pipeline, By: a.By, Why: a.Why}
+	held, err := f.registry.Resume(ctx, act)
 	if held {
 		resumed.Hold = hold
 	} else if err == nil && pause != nil { // a hold that is lifted is recorded with that
-		err = f.registry.Record(ctx, bakeoff.ActResume, asked(pipeline, a))
+		err = f.registry.Record(ctx, bakeoff.ActResume, act)
 	}
 	return resumed, err
 }

@@ -99,14 +99,16 @@ the hold.`,
 
 func (s *shell) promoteCommand() *cobra.Command {
 	var version, candidate, run, reason string
-	var hold bool
+	var hold, force bool
 	c := &cobra.Command{
 		Use: "promote [NAME]", Short: "Make a version, or what a run has built, the champion", Args: cobra.MaximumNArgs(1),
 		Long: `Promote makes a version the champion by your decision, after it has given its
 golden answers from the store: --version N, or a new version of what the last
 run (or --run ID) has built of --candidate NAME. It lifts a hold. The next run
 may replace it, as may one that is under way, unless --hold keeps it until
-resume or another promotion by hand.`,
+resume or another promotion by hand. A candidate that the judge has not let pass
+beside today's champion takes --force and a --reason; it has to answer in any
+case.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			number, err := parseVersion(version)
 			if err != nil {
@@ -115,8 +117,11 @@ resume or another promotion by hand.`,
 			if (number == 0) == (candidate == "") {
 				return usage(c, bakeoff.Errorf(bakeoff.CodeInvalid, "name what to promote: either --version or --candidate"))
 			}
+			if force && (reason == "" || !c.Flags().Changed("reason")) {
+				return usage(c, bakeoff.Errorf(bakeoff.CodeInvalid, "say why it is forced: --reason \"...\""))
+			}
 			return s.act(c, args, func(ctx context.Context, n *session, name string) error {
-				m, err := n.Promote(ctx, name, client.Promotion{Version: number, Candidate: candidate, Run: run, Why: reason, Hold: hold})
+				m, err := n.Promote(ctx, name, client.Promotion{Version: number, Candidate: candidate, Run: run, Why: reason, Hold: hold, Force: force})
 				if err != nil {
 					return err
 				}
@@ -129,6 +134,7 @@ resume or another promotion by hand.`,
 	c.Flags().StringVar(&run, "run", "", "with --candidate: the run's ID (default: the last)")
 	c.Flags().StringVar(&reason, "reason", "promoted by hand", "why, for the record")
 	c.Flags().BoolVar(&hold, "hold", false, "have runs keep it")
+	c.Flags().BoolVar(&force, "force", false, "with --reason: also what the judge has not let pass")
 	return c
 }
 

@@ -96,14 +96,17 @@ func (n *session) endedRun(ctx context.Context, args []string, id string) (bakeo
 }
 
 func (s *shell) leaderboardCommand() *cobra.Command {
-	return s.aboutRun("leaderboard", "Show how a run's contestants did", func(_ context.Context, _ *session, r bakeoff.Report) error {
-		return s.print(r)
+	return s.aboutRun("leaderboard", "Show how a run's contestants did", func(ctx context.Context, n *session, r bakeoff.Report) error {
+		if err := s.print(r); err != nil {
+			return err
+		}
+		return s.sayDecided(ctx, n, r)
 	})
 }
 
 func (s *shell) whyCommand() *cobra.Command {
 	var wanted string
-	c := s.aboutRun("why", "Say why a run ended as it did, and what would have changed it", func(_ context.Context, _ *session, r bakeoff.Report) error {
+	c := s.aboutRun("why", "Say why a run ended as it did, and what would have changed it", func(ctx context.Context, n *session, r bakeoff.Report) error {
 		if wanted != "" {
 			return s.whyGain(r, wanted)
 		}
@@ -111,7 +114,7 @@ func (s *shell) whyCommand() *cobra.Command {
 			return writeJSON(s.stdout, r)
 		}
 		writeWhy(s.stdout, r)
-		return nil
+		return s.sayDecided(ctx, n, r)
 	})
 	c.Flags().StringVar(&wanted, "gain", "", "say how many holdout rows it takes to find a gain such as 0.5pt")
 	return c
@@ -137,13 +140,14 @@ func (s *shell) whyGain(r bakeoff.Report, wanted string) error {
 
 func (s *shell) historyCommand() *cobra.Command {
 	var limit int
-	var ticks bool
+	var ticks, acts bool
 	c := &cobra.Command{
-		Use: "history [NAME]", Short: "List a pipeline's runs and the ticks without one, the newest first", Args: cobra.MaximumNArgs(1),
+		Use: "history [NAME]", Short: "List a pipeline's runs, the ticks without one and what persons did, the newest first", Args: cobra.MaximumNArgs(1),
 		Long: `History lists the runs of a pipeline, those that are under way and those that
-have ended, the ticks of its schedule that had none with the reason why, and
-what could not be delivered. With --json it is the runs that have ended; with
---ticks as well, the ticks, each with its run or its reason.`,
+have ended, the ticks of its schedule that had none with the reason why, what
+persons did to its model and schedule, and what could not be delivered. With
+--json it is the runs that have ended; with --ticks as well, the ticks, each
+with its run or its reason; with --acts, what was done, by whom and why.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			return s.look(c.Context(), func(ctx context.Context, n *session) error {
 				name, err := n.pipeline(ctx, args)
@@ -153,13 +157,34 @@ what could not be delivered. With --json it is the runs that have ended; with
 				if ticks {
 					return s.ticks(ctx, n, name, limit)
 				}
+				if acts {
+					return s.acts(ctx, n, name, limit)
+				}
 				return s.history(ctx, n, name, limit)
 			})
 		},
 	}
 	c.Flags().IntVarP(&limit, "limit", "n", 100, "how many at most")
 	c.Flags().BoolVar(&ticks, "ticks", false, "list the ticks instead: the run of each, or why it had none")
+	c.Flags().BoolVar(&acts, "acts", false, "list what was done other than by a run instead: promotions and rollbacks by hand, approvals, pauses")
+	c.MarkFlagsMutuallyExclusive("ticks", "acts")
 	return c
+}
+
+// acts lists what was done to a model and its schedule other than by a run.
+func (s *shell) acts(ctx context.Context, n *session, name string, limit int) error {
+	acts, err := n.Acts(ctx, name, limit)
+	if err != nil {
+		return err
+	}
+	if s.json {
+		return writeJSON(s.stdout, acts)
+	}
+	writeActs(s.stdout, acts, time.Local)
+	if len(acts) == 0 {
+		fmt.Fprintf(s.stdout, "nothing has been done to %s but by its runs\n", name)
+	}
+	return nil
 }
 
 func (s *shell) history(ctx context.Context, n *session, name string, limit int) error {
@@ -174,6 +199,10 @@ func (s *shell) history(ctx context.Context, n *session, name string, limit int)
 	if err != nil {
 		return err
 	}
+	acts, err := n.Acts(ctx, name, limit)
+	if err != nil {
+		return err
+	}
 	if err := s.underWay(ctx, n, name); err != nil {
 		return err
 	}
@@ -181,7 +210,7 @@ func (s *shell) history(ctx context.Context, n *session, name string, limit int)
 	for i, r := range reports {
 		plainReports[i] = r.Report
 	}
-	writeHistory(s.stdout, pastOf(plainReports, ticks, limit), width(s.stdout), s.color(s.stdout))
+	writeHistory(s.stdout, pastOf(plainReports, ticks, acts, limit), width(s.stdout), s.color(s.stdout))
 	for _, r := range reports {
 		writeUndone(s.stdout, r)
 	}
@@ -277,5 +306,6 @@ func (s *shell) models(ctx context.Context, n *session, name string) error {
 	if h := model.Hold; h != nil {
 		fmt.Fprintf(s.stdout, "held since %s by %s: %s\n", h.Since.Local().Format(time.RFC3339), h.By, h.Why)
 	}
+	writePending(s.stdout, name, model.Pending, time.Local)
 	return nil
 }

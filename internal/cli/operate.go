@@ -228,6 +228,7 @@ func (s *shell) sayStanding(ctx context.Context, n *session, live []client.Live)
 		if h := p.Held; h != nil {
 			fmt.Fprintf(s.stdout, "%s is held since %s by %s: %s\n", p.Name, h.Since.Local().Format(time.RFC3339), plain.Line(h.By), plain.Line(h.Why))
 		}
+		writePending(s.stdout, p.Name, p.Pending, time.Local)
 		if h := p.Paused; h != nil {
 			fmt.Fprintf(s.stdout, "%s is paused since %s by %s\n", p.Name, h.Since.Local().Format(time.RFC3339), plain.Line(h.By))
 		}

@@ -138,7 +138,7 @@ promoted and 10 kept.`,
 		s.predictCommand(), s.workerCommand(), s.serveCommand())...)
 	root.AddCommand(grouped("look", s.leaderboardCommand(), s.whyCommand(), s.historyCommand(), s.modelsCommand(),
 		s.logsCommand(), s.liveCommand(), s.scheduleCommand(), s.workersCommand())...)
-	root.AddCommand(grouped("act", s.promoteCommand(), s.rollbackCommand(), s.pauseCommand(), s.resumeCommand(),
+	root.AddCommand(grouped("act", s.promoteCommand(), s.approveCommand(), s.rejectCommand(), s.rollbackCommand(), s.pauseCommand(), s.resumeCommand(),
 		s.cancelCommand(), s.retryCommand())...)
 	root.AddCommand(grouped("operate", s.notifyCommand(), s.tokenCommand(), s.backupCommand(), s.restoreCommand(),
 		s.gcCommand(), s.doctorCommand())...)

@@ -18,16 +18,17 @@ func writeHistory(w io.Writer, all []past, width int, color bool) {
 	writeHistoryIn(w, all, width, color, time.Local)
 }
 
-// past is a run that has ended, or ticks without a run.
+// past is a run that has ended, ticks without a run, or an act.
 type past struct {
 	when time.Time
 	run  *bakeoff.Report
 	tick *bakeoff.Tick
+	act  *bakeoff.Act
 }
 
-// pastOf merges runs and ticks without one, the newest first and no more than limit. A range of ticks
-// has its place by the last of them.
-func pastOf(rs []bakeoff.Report, ticks []bakeoff.Tick, limit int) []past {
+// pastOf merges runs, ticks without one and acts, the newest first and no more than limit. A range of
+// ticks has its place by the last of them.
+func pastOf(rs []bakeoff.Report, ticks []bakeoff.Tick, acts []bakeoff.Act, limit int) []past {
 	var all []past
 	for i := range rs {
 		all = append(all, past{when: rs[i].Created, run: &rs[i]})
@@ -36,6 +37,9 @@ func pastOf(rs []bakeoff.Report, ticks []bakeoff.Tick, limit int) []past {
 		if t.State != bakeoff.TickRun {
 			all = append(all, past{when: t.Last, tick: &ticks[i]})
 		}
+	}
+	for i, a := range acts {
+		all = append(all, past{when: a.Time, act: &acts[i]})
 	}
 	slices.SortStableFunc(all, func(a, b past) int { return b.when.Compare(a.when) })
 	return all[:min(len(all), max(limit, 0))]
@@ -56,10 +60,13 @@ func writeHistoryIn(w io.Writer, all []past, width int, color bool, zone *time.L
 		t.columns = slices.Insert(t.columns, 3, column{title: "RETRY OF", drop: 3})
 	}
 	for _, p := range all {
-		if p.run != nil {
+		switch {
+		case p.run != nil:
 			t.rows = append(t.rows, runRow(p.run, retried, zone))
-		} else {
+		case p.tick != nil:
 			t.rows = append(t.rows, tickRow(p.tick, retried, zone))
+		default:
+			t.rows = append(t.rows, actRow(p.act, retried, zone))
 		}
 	}
 	if dropped := t.write(w, width, color); len(dropped) > 0 {

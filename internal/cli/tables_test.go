@@ -193,7 +193,51 @@ func history() []past {
 	}
 	skipped := bakeoff.Tick{Time: day(2).Add(time.Hour), Last: day(2).Add(time.Hour), Count: 1, State: bakeoff.TickSkipped, Reason: "run churn-20261120T200000Z was still open"}
 	missed := bakeoff.Tick{Time: day(4).Add(time.Hour), Last: day(3).Add(-time.Hour), Count: 23, State: bakeoff.TickMissed, Reason: "nobody looked:\x07 the node was off"}
-	return pastOf(rs, []bakeoff.Tick{skipped, {Time: day(2), Last: day(2), Count: 1, State: bakeoff.TickRun}, missed}, 100)
+	return pastOf(rs, []bakeoff.Tick{skipped, {Time: day(2), Last: day(2), Count: 1, State: bakeoff.TickRun}, missed}, acts(), 100)
+}
+
+// acts are what persons did in that week, the newest first.
+func acts() []bakeoff.Act {
+	return []bakeoff.Act{
+		{
+			Model: "churn", Kind: bakeoff.ActPromote, Time: night.Add(-2 * time.Hour), By: "ann", Why: "the old one cannot be compared", Version: 18, Previous: 16,
+			Run: "churn-20261122T200000Z", Candidate: "forest", Forced: true, Overruled: "no challenger passes the floors",
+		},
+		{Model: "churn", Kind: bakeoff.ActTimeout, Time: night.Add(-30 * time.Hour), By: bakeoff.ByTimeout, Why: "nobody decided about it within 8h: v16 stays", Version: 16, Run: "churn-20261121T200000Z", Candidate: "boosting"},
+		{Model: "churn", Kind: bakeoff.ActRollback, Time: night.Add(-50 * time.Hour), By: "kim", Why: "odd\x1b[2Janswers", Version: 16, Previous: 17, Hold: true},
+		{Model: "churn", Kind: bakeoff.ActPause, Time: night.Add(-51 * time.Hour), By: "kim"},
+	}
+}
+
+func TestActs(t *testing.T) {
+	var out bytes.Buffer
+	writeActs(&out, acts(), seoul)
+	checkGolden(t, "acts", out.Bytes())
+	checkPlain(t, out.String())
+}
+
+func TestWhatBecameOfWhatWaited(t *testing.T) {
+	p := &bakeoff.Pending{Run: "churn-20261121T200000Z", Candidate: "boosting", Champion: 16, Until: night, Then: bakeoff.LapseKeep}
+	r := bakeoff.Report{Run: p.Run, Pipeline: "churn", Pending: p}
+	for want, acts := range map[string][]bakeoff.Act{
+		"Since then boosting was not promoted, at 2026-11-21 23:00 +09:00, nobody decided about it within 8h: v16 stays.": acts(),
+		"Since then boosting was promoted as v17, at 2026-11-23 05:00 +09:00, by kim.":                                    {{Kind: bakeoff.ActApprove, Run: p.Run, Time: night, By: "kim", Version: 17, Previous: 16}},
+		"boosting waits no longer: the champion was moved or held, or a later run took its place.":                        nil,
+	} {
+		if got := decidedInWords(r, acts, seoul); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	for d, want := range map[time.Duration]string{72 * time.Hour: "3d", 8 * time.Hour: "8h", 90 * time.Minute: "1h30m", 90 * time.Second: "1m30s", 30 * time.Minute: "30m"} {
+		if got := inDays(d); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	var out strings.Builder
+	writePending(&out, "churn", p, seoul)
+	if want := "waits for approval until 2026-11-23 05:00 +09:00, then v16 stays; `"; !strings.Contains(out.String(), want) {
+		t.Errorf("%q lacks %q", out.String(), want)
+	}
 }
 
 func TestHistory(t *testing.T) {
@@ -210,11 +254,11 @@ func TestHistory(t *testing.T) {
 func TestPastOf(t *testing.T) {
 	rs := []bakeoff.Report{{Run: "b", Created: night}, {Run: "a", Created: night.Add(-2 * time.Hour)}}
 	ticks := []bakeoff.Tick{{Time: night.Add(-3 * time.Hour), Last: night.Add(-time.Hour), State: bakeoff.TickMissed}}
-	all := pastOf(rs, ticks, 2)
+	all := pastOf(rs, ticks, nil, 2)
 	if len(all) != 2 || all[0].run == nil || all[0].run.Run != "b" || all[1].tick == nil {
 		t.Errorf("%+v", all)
 	}
-	if all := pastOf(rs, ticks, 0); len(all) != 0 {
+	if all := pastOf(rs, ticks, nil, 0); len(all) != 0 {
 		t.Errorf("%+v", all)
 	}
 }
