@@ -2,9 +2,8 @@ package registry
 
 import (
 	"context"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/bakeoffhq/bakeoff"
 )
@@ -17,21 +16,34 @@ const lapseLook = time.Minute
 // however many.
 func (r *Registry) Run(ctx context.Context) error {
 	changed := make(chan bakeoff.Model)
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		return r.store.WatchModels(ctx, func(m bakeoff.Model) error {
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	watching.Go(func() { r.watch(ctx, changed) })
+	r.await(ctx, changed)
+	return nil
+}
+
+// watch passes on every model and its changes until ctx ends. What breaks off is begun anew, from the
+// state of then: a node need not end for it.
+func (r *Registry) watch(ctx context.Context, changed chan<- bakeoff.Model) {
+	for {
+		err := r.store.WatchModels(ctx, func(m bakeoff.Model) error {
 			select {
 			case changed <- m:
 			case <-ctx.Done():
 			}
 			return nil
 		})
-	})
-	g.Go(func() error {
-		r.await(ctx, changed)
-		return nil
-	})
-	return g.Wait()
+		if ctx.Err() != nil {
+			return
+		}
+		r.log.Warn("watching what waits for approval broke off", "error", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(lapseLook):
+		}
+	}
 }
 
 // await has what waits lapse in time.
