@@ -33,9 +33,12 @@ func recorded(record bakeoff.Act, a Act, before, after bakeoff.Model) *bakeoff.A
 	return &record
 }
 
+// actMoment is the form of the moment in an act's ID, before its microseconds.
+const actMoment = "20060102T150405"
+
 // actID names an act among those of its model, in a form that sorts by time.
 func actID(at time.Time) string {
-	return fmt.Sprintf("%s%06dZ-%s", at.Format(deploymentMoment), at.Nanosecond()/1000, strings.ToLower(rand.Text()[:4]))
+	return fmt.Sprintf("%s%06dZ-%s", at.Format(actMoment), at.Nanosecond()/1000, strings.ToLower(rand.Text()[:4]))
 }
 
 // against says what stands against a candidate of a run beside today's champion, in the judge's words
