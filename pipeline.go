@@ -88,6 +88,8 @@ type Judge struct {
 	Metric     string // the objective; "" for the learning task's default
 	Also       []string
 	Confidence float64 // of the intervals, between 0 and 1
+	// Slices are feature columns by whose values the holdout is also judged in parts.
+	Slices []string
 }
 
 // Gate lists what a challenger must pass to become the champion.
@@ -99,6 +101,15 @@ type Gate struct {
 	Cooldown time.Duration `json:",omitempty"`
 	// Approve has a person asked before a run promotes; nil where nobody is.
 	Approve *Approval `json:",omitempty"`
+	// SliceLoss is by how much a challenger may be worse than the champion in a slice; nil for any.
+	SliceLoss *SliceLoss
+	Budgets   Budgets
+}
+
+// SliceLoss is a bound on a loss of the objective metric, in its unit.
+type SliceLoss struct {
+	Margin   float64
+	Relative bool // Margin is a share of the champion's value in the slice
 }
 
 // Gain is the improvement over the champion that a challenger must show, in the direction of the

@@ -45,6 +45,10 @@ type LeaderboardRow struct {
 	Noise bool `json:"within_noise_of_best,omitempty"`
 	// Unseen counts the cells of the holdout with a category that training had not seen.
 	Unseen int `json:"unseen_categories,omitempty"`
+	// Stopped says what in the gate, the gain aside, keeps a ranked challenger from being promoted.
+	Stopped string `json:"stopped,omitempty"`
+	// Speed is nil for a contestant that did not answer.
+	Speed *Speed `json:"speed,omitempty"`
 }
 
 // Comparison is a paired test of two contestants by the objective metric, on the same rows.
@@ -90,6 +94,8 @@ type Decision struct {
 	// Detectable is the smallest true gain that the holdout finds in 8 of 10 cases, in the objective's
 	// unit; 0 where nothing tells.
 	Detectable float64 `json:"detectable_gain,omitempty"`
+	// Slices are tables by the columns that the pipeline slices by, in its order.
+	Slices []SliceTable `json:"slices,omitempty"`
 	// Champion is the version that was judged as champion; 0 for none. A promotion holds only if it still is.
 	Champion int `json:"champion,omitempty"`
 	// Golden are answers of the candidate to promote, given while it was judged.
@@ -222,6 +228,7 @@ type Report struct {
 	Second      *Comparison      `json:"second,omitempty"`
 	Detectable  float64          `json:"detectable_gain,omitempty"`
 	Pending     *Pending         `json:"pending,omitempty"` // what the run left for a person to decide about
+	Slices      []SliceTable     `json:"slices,omitempty"`
 }
 
 // Notification is an outbox entry: one message that is owed, about a run or about ticks without

@@ -29,7 +29,10 @@ func (d *decoder) pipeline(root *node) *bakeoff.Pipeline {
 	p.Parallel = int(d.whole(root.get("parallel"), 0, maxWhole))
 	p.AtLeast = d.atLeast(root.get("at_least"), candidates)
 	p.Judge = d.judge(root.get("judge"))
+	p.Judge.Slices = d.slices(root.get("judge").get("slices"), p.Data)
 	p.Gate = d.gate(root.get("gate"), p.Judge.Metric)
+	p.Gate.SliceLoss = d.sliceLoss(root.get("gate").get("no_slice_worse_than"), root.get("judge").get("slices"), p.Judge.Metric)
+	p.Gate.Budgets = d.budgets(root.get("gate").get("budgets"))
 	for _, n := range root.get("deploy").get("hooks").list() {
 		p.Deploy = append(p.Deploy, d.hook(n, p.Data.Source))
 	}
@@ -260,7 +263,7 @@ func (d *decoder) gain(n *node, objective string) bakeoff.Gain {
 	case g.Margin < 0:
 		d.node(n, "", "the gain %s is negative", n.shown())
 	case unit == "pt":
-		d.points(n, objective)
+		d.points(n, "gain", objective)
 	}
 	return g
 }
@@ -293,16 +296,16 @@ func oneGain(n *node) string { return didYouMean(n.text, []string{"significant",
 
 // points checks that the objective metric, as far as it is known before the data is, can be
 // counted in points: hundredths of a metric that lives between 0 and 1.
-func (d *decoder) points(n *node, objective string) {
+func (d *decoder) points(n *node, what, objective string) {
 	m, ok := metric.Lookup(objective)
 	if !ok && d.task != "" {
 		m, ok = metric.Default(d.task), true
 	}
 	switch {
 	case !ok:
-		d.node(n, "add judge: {metric: ...}", "a gain in points needs a stated metric that is between 0 and 1")
+		d.node(n, "add judge: {metric: ...}", "a %s in points needs a stated metric that is between 0 and 1", what)
 	case !m.Unit():
-		d.node(n, "write a margin such as 0.01, or 1%", "a gain in points needs a metric between 0 and 1, which %s is not", m.Name())
+		d.node(n, "write a margin such as 0.01, or 1%", "a %s in points needs a metric between 0 and 1, which %s is not", what, m.Name())
 	}
 }
 

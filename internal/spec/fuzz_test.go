@@ -101,6 +101,13 @@ func encode(t *testing.T, p *bakeoff.Pipeline) []byte {
 	if p.Gate.Gain.Significant {
 		gain = "significant"
 	}
+	gate := map[string]any{"floors": given(p.Gate.Floors), "gain": gain, "budgets": encodeBudgets(p.Gate.Budgets)}
+	if loss := p.Gate.SliceLoss; loss != nil {
+		gate["no_slice_worse_than"] = any(loss.Margin)
+		if loss.Relative {
+			gate["no_slice_worse_than"] = strconv.FormatFloat(loss.Margin*100, 'g', -1, 64) + "%"
+		}
+	}
 	split := map[string]any{"by": p.Data.Split.By, "seed": p.Data.Split.Seed}
 	if p.Data.Split.By != bakeoff.SplitByColumn {
 		split["holdout"] = p.Data.Split.Holdout
@@ -111,6 +118,9 @@ func encode(t *testing.T, p *bakeoff.Pipeline) []byte {
 	optional(data, "key", p.Data.Key)
 	judge := map[string]any{"also": list(p.Judge.Also), "confidence": p.Judge.Confidence}
 	optional(judge, "metric", p.Judge.Metric)
+	if len(p.Judge.Slices) > 0 {
+		judge["slices"] = list(p.Judge.Slices)
+	}
 	notify := []any{}
 	for _, r := range p.Notify {
 		notify = append(notify, encodeReceiver(r))
@@ -162,6 +172,24 @@ func encodeCandidate(t *testing.T, c bakeoff.Candidate) map[string]any {
 	}
 	if c.Build != nil {
 		m["build"], m["predict"] = c.Build, c.Predict
+	}
+	return m
+}
+
+func encodeBudgets(b bakeoff.Budgets) map[string]any {
+	m := map[string]any{}
+	for key, d := range map[string]time.Duration{"p50": b.P50, "p95": b.P95} {
+		if d != 0 {
+			m[key] = d.String()
+		}
+	}
+	for key, n := range map[string]int64{"size": b.Size, "memory": b.Memory} {
+		if n != 0 {
+			m[key] = fmt.Sprintf("%dB", n)
+		}
+	}
+	if b.RowsPerSecond != 0 {
+		m["rows_per_second"] = b.RowsPerSecond
 	}
 	return m
 }

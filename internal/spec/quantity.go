@@ -58,31 +58,39 @@ const (
 	maxMemory = 1 << 50
 )
 
-// memory reads a size in bytes.
+// memory reads the size of a memory limit.
 func (d *decoder) memory(n *node) int64 {
-	if n == nil || n.bad {
+	v, ok := d.bytes(n)
+	switch {
+	case !ok:
 		return 0
+	case v < minMemory:
+		d.node(n, "leave it out for no limit", "the memory limit %s is less than 16MiB, in which no trainer can run", n.shown())
+		return 0
+	case v > maxMemory:
+		d.node(n, "leave it out for no limit", "the memory limit %s is more than 1024TiB", n.shown())
+		return 0
+	}
+	return int64(v)
+}
+
+// bytes reads a size; false where there is none, or none that can be read.
+func (d *decoder) bytes(n *node) (float64, bool) {
+	if n == nil || n.bad {
+		return 0, false
 	}
 	number, unit := splitUnit(n.text)
 	v, _, ok := quantity(number, "")
 	scale := sizeUnits[unit]
-	bytes := v * scale
-	switch {
-	case !ok || scale == 0:
+	if !ok || scale == 0 {
 		hint := ""
 		if u := sizeUnit(unit); ok && u != "" && !n.variable() {
 			hint = "did you mean " + strconv.Quote(number+u) + "?"
 		}
 		d.node(n, hint, "%s is not %s", n.shown(), memoryForm)
-		return 0
-	case bytes < minMemory:
-		d.node(n, "leave it out for no limit", "the memory limit %s is less than 16MiB, in which no trainer can run", n.shown())
-		return 0
-	case bytes > maxMemory:
-		d.node(n, "leave it out for no limit", "the memory limit %s is more than 1024TiB", n.shown())
-		return 0
+		return 0, false
 	}
-	return int64(bytes)
+	return v * scale, true
 }
 
 // splitUnit divides a size into its number and its unit.

@@ -57,6 +57,7 @@ const (
 	namePattern     = `^[a-z0-9][a-z0-9_-]{0,62}$`
 	sharePattern    = `^[0-9]+(\.[0-9]+)?%?$|^\.[0-9]+%?$`
 	gainPattern     = `^significant$|^any$|^[0-9.]+(e-?[0-9]+)?(%|pt)?$`
+	marginPattern   = `^[0-9.]+(e-?[0-9]+)?(%|pt)?$`
 	durationPattern = `^([0-9.]+(ns|us|µs|μs|ms|s|m|h|d))+$`
 	memoryPattern   = `^[0-9.]+([KMGT]i?)?B$`
 )
@@ -123,6 +124,7 @@ func judgeSchema() object {
 		"metric":     choice("The metric that decides. Default: roc_auc for binary, accuracy for multiclass, rmse for regression.", metric.Names()),
 		"also":       list("Metrics that are shown beside it.", choice("", metric.Names())),
 		"confidence": share("Of the intervals. Default 95%."),
+		"slices":     list("Feature columns by whose values the holdout is also judged in parts.", scalar(""), "minItems", 1),
 	})
 }
 
@@ -139,6 +141,23 @@ func gateSchema() object {
 		},
 		"cooldown": duration("For so long after the champion has moved no run promotes. Default: none."),
 		"approve":  approveSchema(),
+		"no_slice_worse_than": object{
+			"type": []string{"string", "number"}, "pattern": marginPattern, "minimum": 0,
+			"description": "By how much a challenger may be worse than the champion in a slice: 0.01, 2pt, or 1% of the champion's value there. Default: by any.",
+		},
+		"budgets": budgetSchema(),
+	})
+}
+
+func budgetSchema() object {
+	return mapping("What a challenger may take to answer, as measured while it is judged.", object{
+		"p50": duration("For one row, at most, in half of the cases."),
+		"p95": duration("For one row, at most, in 95 of 100 cases."),
+		"rows_per_second": object{
+			"type": []string{"number", "string"}, "exclusiveMinimum": 0, "description": "In blocks of many rows, at least.",
+		},
+		"size":   text("A size such as 50MB, of the artifact, at most.", "pattern", memoryPattern),
+		"memory": text("A size such as 1GiB, of the resident memory of the opened model, at most.", "pattern", memoryPattern),
 	})
 }
 

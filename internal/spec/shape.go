@@ -18,8 +18,6 @@ var later = map[string][]string{
 	"":              {"env"},
 	"data":          {"format"},
 	"candidates.[]": {"env", "format"},
-	"judge":         {"slices"},
-	"gate":          {"budgets"},
 }
 
 // laterValues lists values that a file may have one day, by their key.
@@ -46,6 +44,13 @@ var forms = map[string]string{
 	"approve":    approveForm,
 	"backoff":    durationForm,
 	"memory":     memoryForm,
+	"size":       memoryForm,
+	"p50":        durationForm,
+	"p95":        durationForm,
+
+	"no_slice_worse_than": sliceLossForm,
+	"rows_per_second":     rateForm,
+	"budgets":             "a mapping such as {p95: 20ms, memory: 1GiB}",
 
 	"schedule":      scheduleForm,
 	"minute":        fieldForm,
