@@ -48,6 +48,9 @@ func Check(ctx context.Context, path string, lookup func(string) (string, bool))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	if err := judge.CheckSlices(p, snapshot.Schema); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	return &Plan{Pipeline: p, Name: p.Name, Revision: p.Revision, Metric: objective, Snapshot: snapshot, Missing: missingCommands(p)}, nil
 }
 

@@ -138,10 +138,13 @@ func (n *Node) builds() *build.Tasks {
 	}
 }
 
-// judgeable says whether every metric that a pipeline names fits the learning task.
-func judgeable(p *bakeoff.Pipeline, task bakeoff.LearningTask) error {
-	_, err := judge.Objective(p, task)
-	return err
+// judgeable says whether every metric that a pipeline names fits the learning task, and whether the
+// rows have the columns that it slices by.
+func judgeable(p *bakeoff.Pipeline, s bakeoff.Schema) error {
+	if _, err := judge.Objective(p, s.Task); err != nil {
+		return err
+	}
+	return judge.CheckSlices(p, s)
 }
 
 func (n *Node) workerName() string { return fmt.Sprintf("%s-%d", hostname(), os.Getpid()) }

@@ -36,9 +36,9 @@ type Tasks struct {
 	Self      []string // as in Request
 	Threads   int      // as in Request
 	Mark      string   // as in Request
-	// Judge says whether a pipeline can be judged with a target of that learning task, before
-	// anything is built in vain; its error has bakeoff.CodeInvalid.
-	Judge func(p *bakeoff.Pipeline, task bakeoff.LearningTask) error
+	// Judge says whether a pipeline can be judged on rows of that schema, before anything is built
+	// in vain; its error has bakeoff.CodeInvalid.
+	Judge func(p *bakeoff.Pipeline, s bakeoff.Schema) error
 }
 
 // scratch makes a folder for an attempt.
@@ -95,7 +95,7 @@ func (t *Tasks) freeze(ctx context.Context, p *bakeoff.Pipeline, dir string) (re
 	train, holdout := filepath.Join(dir, "train.parquet"), filepath.Join(dir, "holdout.parquet")
 	snapshot, err := dataset.Freeze(ctx, source, train, holdout)
 	if err == nil {
-		err = t.Judge(p, snapshot.Schema.Task)
+		err = t.Judge(p, snapshot.Schema)
 	}
 	if bakeoff.CodeOf(err) == bakeoff.CodeInvalid {
 		result.Failure = err.Error()

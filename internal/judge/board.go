@@ -23,6 +23,9 @@ type board struct {
 	// deciding is the comparison that the verdict is about, second that of the best two.
 	deciding, second *bakeoff.Comparison
 	detectable       float64 // the smallest gain that the rows find
+	// slices are the parts of the rows, column by column, and sliceLoss what a challenger may lose in one; nil for any.
+	slices    []slice
+	sliceLoss *bakeoff.SliceLoss
 }
 
 // place is one row of a board.
@@ -32,12 +35,14 @@ type place struct {
 	// value is that of the objective, and evidence what it comes from, where ranked.
 	value    float64
 	evidence *metric.Evidence
+	answers  *bakeoff.Predictions
+	stop     stop
 	// undefined says of metrics without a value why, by name.
 	undefined map[string]string
 }
 
 func newBoard(c Case, m metrics) *board {
-	b := &board{metrics: m, rule: c.Pipeline.Gate.Gain, undefined: map[string]string{}, places: make([]place, len(c.Contestants)+1)}
+	b := &board{metrics: m, rule: c.Pipeline.Gate.Gain, sliceLoss: c.Pipeline.Gate.SliceLoss, undefined: map[string]string{}, places: make([]place, len(c.Contestants)+1)}
 	last := len(c.Contestants)
 	b.each(len(b.places), func(i int) {
 		if i < last {
@@ -65,6 +70,7 @@ func newBoard(c Case, m metrics) *board {
 			b.places[i].row.Rank = &rank
 		}
 	}
+	b.sliced(c)
 	return b
 }
 
@@ -108,7 +114,7 @@ func (b *board) judge(y bakeoff.Labels, answers *bakeoff.Predictions, row bakeof
 		row.Reason = "the holdout has no rows"
 		return place{row: row}
 	}
-	p := place{row: row, undefined: map[string]string{}}
+	p := place{row: row, answers: answers, undefined: map[string]string{}}
 	p.row.Metrics, p.row.Interval = map[string]float64{}, map[string][2]float64{}
 	evidence, errs := metric.WeighAll(b.metrics.all, y, answers)
 	for i, m := range b.metrics.all {

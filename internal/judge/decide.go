@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/dataset"
 )
 
 // Contestant is a challenger or the champion with its answers for the rows of a Case.
@@ -34,6 +35,8 @@ type Case struct {
 	// Incomparable says why the champion and the challengers cannot be compared, as a clause about
 	// the champion such as "it needs the column age, which is gone"; "" where they can.
 	Incomparable string
+	// Slices are the columns by whose values the rows are also judged in parts, with a value for each row.
+	Slices []dataset.Column
 }
 
 // Decide ranks the contestants of a case and decides by the pipeline's gate. It depends on the case
@@ -65,6 +68,7 @@ func Decide(c Case) (bakeoff.Decision, error) {
 		Second:      b.second,
 		Detectable:  b.detectable,
 		Approve:     approval(c, o),
+		Slices:      b.sliceTables(o),
 	}, nil
 }
 
@@ -81,6 +85,11 @@ func (c Case) check() error {
 		return bakeoff.Errorf(bakeoff.CodeInternal, "judge: a case without a pipeline or a baseline")
 	case c.Champion == 0 && champions > 0, c.Champion != 0 && champions != 1:
 		return bakeoff.Errorf(bakeoff.CodeInternal, "judge: %d champions among the contestants, the live version is %d", champions, c.Champion)
+	}
+	for _, column := range c.Slices {
+		if n := max(len(column.Codes), len(column.Numbers)); n != c.Labels.Len() {
+			return bakeoff.Errorf(bakeoff.CodeInternal, "judge: %d values of the column %s for %d rows", n, column.Name, c.Labels.Len())
+		}
 	}
 	return nil
 }

@@ -19,7 +19,8 @@
 //	  classes, or a column gone, or most of the holdout      whole holdout, the champion is not
 //	  was in its training
 //	the champion cannot be opened or does not answer         kept
-//	no challenger passes the floors                          kept
+//	every challenger is stopped: by a floor, by a budget,    kept
+//	  or by a slice in which it is worse than the champion
 //	the challenger does not beat the baseline                kept
 //	there is no champion                                     promoted
 //	the challenger is not better than the champion, or       kept
@@ -28,9 +29,9 @@
 //	it is, but the champion cools down                       kept
 //	it is                                                    promoted
 //
-// The challenger is the best by the objective of those that pass the floors: one that fails a
-// floor does not keep the next from being promoted. A floor on a metric that the holdout does not
-// define is not passed. Nothing is ever compared in silence on other rows: where a comparison with
+// The challenger is the best by the objective of those that nothing stops: one that is stopped does
+// not keep the next from being promoted. A floor on a metric that the holdout does not define is not
+// passed, nor a budget for what was not measured. Nothing is ever compared in silence on other rows: where a comparison with
 // the champion is not sound, it stays, and a person may promote by hand.
 //
 // A hold and a cool-down are looked at last, so that a decision names the challenger that passed the
@@ -48,4 +49,20 @@
 // holds whatever the challengers have in common, so that on a night on which none is truly better
 // the chance of a promotion is at most one minus the confidence. With `any` or a margin, numbers
 // decide as they stand.
+//
+// # Slices
+//
+// The rows are also judged in parts, by the values of the columns that the pipeline names. With
+// `no_slice_worse_than`, a challenger is stopped by a slice in which its paired difference to the
+// champion is a loss beyond the margin, as the number stands: a test that the loss is beyond noise
+// would let through the more, the smaller the slices are, which is not what a person means who asks
+// that nobody is worse off. The price is a false stop now and then, the more often the more slices
+// there are and the fewer rows they have; the reason gives the interval. Slices in which nothing can
+// be told (tooSmall) stop nobody.
+//
+// # Budgets
+//
+// What an answer takes is measured in the pass in which the contestants answer, by the runtime that
+// serves them. It is part of the Case, so that a decision still follows from the case alone. Times
+// never decide between equals.
 package judge

@@ -123,6 +123,9 @@ func caseOf(in Inputs) (Case, *dataset.Table, error) {
 	c.Rows.SetAside += aside
 	c.Labels = rows.Labels
 	var err error
+	if c.Slices, err = sliceColumns(in.Pipeline, in.Snapshot.Schema, rows.Table); err != nil {
+		return c, nil, err
+	}
 	c.Baseline, err = baseline(in.Train, rows.Labels.Len())
 	return c, rows.Table, err
 }

@@ -48,12 +48,13 @@ func (b *board) decide(c Case) outcome {
 	}
 	f := b.compareAll(reference)
 	b.note(f)
-	best, o := b.challenger(c)
+	b.stopAll(c.Pipeline.Gate)
+	best, o := b.challenger()
 	if o.verdict != "" {
 		return o
 	}
 	if b.rule.Significant {
-		return b.beyondNoise(c, f)
+		return b.beyondNoise(f)
 	}
 	b.decidedBy(f, best)
 	if !b.metrics.objective.Better(best.value, baseline.value) {
@@ -98,21 +99,20 @@ func unlike(c Case, champion place) string {
 	return oneLine(champion.row.Reason)
 }
 
-// challenger returns the best challenger that passes the floors, or the outcome of there being
-// none. With enough challengers built and the objective defined, at least one is ranked.
-func (b *board) challenger(c Case) (place, outcome) {
-	passing := b.passing(c)
+// challenger returns the best challenger that nothing in the gate stops, or the outcome of there
+// being none. With enough challengers built and the objective defined, at least one is ranked.
+func (b *board) challenger() (place, outcome) {
+	passing := b.passing()
 	if len(passing) > 0 {
 		return passing[0], outcome{}
 	}
-	best := b.challengers()[0]
-	return place{}, kept("no challenger passes the floors: the best, %s, %s",
-		best.row.Candidate, b.belowFloor(c.Pipeline.Gate.Floors, best))
+	all := b.challengers()
+	return place{}, kept("no challenger passes %s: the best, %s, %s", stoppedBy(all), all[0].row.Candidate, all[0].stop.why)
 }
 
-// passing returns the ranked challengers that pass the floors, the best first.
-func (b *board) passing(c Case) []place {
-	return slices.DeleteFunc(b.challengers(), func(k place) bool { return b.belowFloor(c.Pipeline.Gate.Floors, k) != "" })
+// passing returns the ranked challengers that nothing in the gate stops, the best first.
+func (b *board) passing() []place {
+	return slices.DeleteFunc(b.challengers(), func(k place) bool { return k.stop.why != "" })
 }
 
 // belowFloor says which floor a place does not reach, the first by name, or "".
@@ -162,8 +162,10 @@ func (b *board) gain(g bakeoff.Gain, best, champion place) outcome {
 
 // label names the challenger that is considered, and says how it was chosen.
 func (b *board) label(best place) string {
-	if b.challengers()[0].row.Candidate != best.row.Candidate {
-		return "the best that passes the floors, " + best.row.Candidate + ","
+	all := b.challengers()
+	i := slices.IndexFunc(all, func(k place) bool { return k.row.Candidate == best.row.Candidate })
+	if ahead := stoppedBy(all[:i]); ahead != "" {
+		return "the best that passes " + ahead + ", " + best.row.Candidate + ","
 	}
 	return "the best, " + best.row.Candidate + ","
 }

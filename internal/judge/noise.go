@@ -9,13 +9,13 @@ import (
 // beyondNoise decides by `gain: significant`: the best of the challengers that pass the floors and
 // that the judge can tell, beyond noise, from the champion and from the baseline is promoted. Where
 // it can tell none, that is the verdict, and the reason says how large a gain it would have found.
-func (b *board) beyondNoise(c Case, f family) outcome {
+func (b *board) beyondNoise(f family) outcome {
 	baseline := b.of(bakeoff.RoleBaseline)[0]
 	floor := f
 	if f.reference.row.Role == bakeoff.RoleChampion {
 		floor = b.compareAll(baseline)
 	}
-	passing := b.passing(c)
+	passing := b.passing()
 	for _, k := range passing {
 		if f.significant(k.row.Candidate, b.alpha()) && floor.significant(k.row.Candidate, b.alpha()) {
 			b.decidedBy(f, k)
