@@ -78,7 +78,7 @@ func newBoard(c Case, m metrics) *board {
 func (b *board) contest(c Case, k Contestant) place {
 	row := bakeoff.LeaderboardRow{
 		Candidate: k.Candidate, Role: k.Role, State: bakeoff.TrialBuilt, Version: k.Version,
-		Artifact: k.Trial.Artifact, Bytes: k.Trial.Bytes, Seconds: k.Trial.Seconds, Unseen: k.Unseen,
+		Artifact: k.Trial.Artifact, Bytes: k.Trial.Bytes, Seconds: k.Trial.Seconds, Unseen: k.Unseen, Speed: k.Speed,
 	}
 	if k.Trial.State != bakeoff.TrialBuilt {
 		row.State, row.Reason = bakeoff.TrialFailed, cmp.Or(k.Trial.Reason, "it was not built")

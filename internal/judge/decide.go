@@ -14,7 +14,8 @@ type Contestant struct {
 	Version     int           // of the champion
 	Trial       bakeoff.Trial // state, reason, artifact, bytes and seconds
 	Predictions *bakeoff.Predictions
-	Unseen      int // cells with a category that its training had not seen
+	Unseen      int            // cells with a category that its training had not seen
+	Speed       *bakeoff.Speed // nil where it was not measured
 	// Failure says why a built trial has no predictions; "" where it has.
 	Failure string
 }

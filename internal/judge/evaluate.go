@@ -19,6 +19,8 @@ type Scorer interface {
 	Score(ctx context.Context, t *dataset.Table) (*bakeoff.Predictions, error)
 	// Unseen counts the cells of t with a category that the model's training had not seen.
 	Unseen(t *dataset.Table) int
+	// Memory returns how many bytes the open model takes; 0 where the system does not tell.
+	Memory() int64
 	Close() error
 }
 
@@ -139,7 +141,7 @@ func (in Inputs) answer(ctx context.Context, k *Contestant, recipe bakeoff.Candi
 	}
 	scorer, err := in.Open(ctx, k.Trial.Artifact, recipe, schema)
 	if err == nil {
-		k.Predictions, err = scoreAll(ctx, scorer, t)
+		k.Predictions, k.Speed, err = measured(ctx, scorer, t, effortFor(recipe, in.Pipeline.Gate.Budgets))
 		if err == nil {
 			k.Unseen = scorer.Unseen(t)
 		}

@@ -31,6 +31,17 @@ func size(n int64) string {
 	return fmt.Sprintf("%d bytes", n)
 }
 
+// Memory returns how many bytes of memory the child and all that it has started take, what they share
+// counted once; 0 where the system does not tell, or when it has ended.
+func (p *Process) Memory() int64 {
+	select {
+	case <-p.exited:
+		return 0
+	default:
+		return newMeter(p.cmd.Process.Pid, []byte(p.mark), 0).used()
+	}
+}
+
 // watchMemory looks at the memory of the child and all that it has started, until it ends or takes
 // more than its limit, which is then told.
 func (p *Process) watchMemory(tell chan<- error) {

@@ -53,14 +53,22 @@ func (m *meter) over() error {
 	if sum <= m.limit {
 		return nil
 	}
-	sum = 0
-	for _, s := range members {
-		sum += m.proportional(s)
-	}
-	if sum <= m.limit {
+	if sum = m.shared(members); sum <= m.limit {
 		return nil
 	}
 	return &overMemory{used: sum, limit: m.limit, processes: len(members)}
+}
+
+// used returns the memory that the family takes.
+func (m *meter) used() int64 { return m.shared(m.members()) }
+
+// shared sums up the memory of some processes, each with its share of what it shares.
+func (m *meter) shared(members []status) int64 {
+	var sum int64
+	for _, s := range members {
+		sum += m.proportional(s)
+	}
+	return sum
 }
 
 // members lists the family's processes of this moment.

@@ -184,3 +184,21 @@ func TestAChildWhoseLeaseIsLostHasNoGrace(t *testing.T) {
 		t.Errorf("%+v", exit)
 	}
 }
+
+// The memory is that of all that the child has started, in other groups too.
+func TestMemoryOfAFamily(t *testing.T) {
+	t.Parallel()
+	p, err := proc.Start(t.Context(), proc.Command{Argv: self("hold", "100"), TimeLimit: 30 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitUntil(t, func() bool { return p.Memory() > 100<<20 })
+	if n := p.Memory(); n > 300<<20 {
+		t.Errorf("%d MiB", n>>20)
+	}
+	p.Kill()
+	p.Wait()
+	if n := p.Memory(); n != 0 {
+		t.Errorf("%d bytes after its end", n)
+	}
+}

@@ -192,6 +192,15 @@ func (p *process) unseen(t *dataset.Table) int {
 	return total
 }
 
+func (p *process) memory() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || p.broken != nil {
+		return 0
+	}
+	return p.child.Memory()
+}
+
 // ask sends one block, whose first row is number lo from 0, and returns the line that came back.
 func (p *process) ask(ctx context.Context, rows []map[string]any, lo int) (line []byte, id uint64, err error) {
 	p.mu.Lock()

@@ -34,6 +34,7 @@ type Spec struct {
 type answerer interface {
 	answer(ctx context.Context, t *dataset.Table) (*bakeoff.Predictions, error)
 	unseen(t *dataset.Table) int
+	memory() int64
 	close() error
 }
 
@@ -85,6 +86,10 @@ func (m *Model) Score(ctx context.Context, t *dataset.Table) (*bakeoff.Predictio
 // Unseen counts the cells of t with a category that the training rows did not have.
 func (m *Model) Unseen(t *dataset.Table) int { return m.answerer.unseen(t) }
 
+// Memory returns how many bytes the open model takes: what a built-in learner's holds, or what its
+// predict process and all that it has started take; 0 where the system does not tell.
+func (m *Model) Memory() int64 { return m.answerer.memory() }
+
 // builtin is a built-in learner's model.
 type builtin struct {
 	model   *learn.Model
@@ -96,6 +101,8 @@ func (b *builtin) answer(ctx context.Context, t *dataset.Table) (*bakeoff.Predic
 }
 
 func (b *builtin) unseen(t *dataset.Table) int { return b.model.Unseen(t) }
+
+func (b *builtin) memory() int64 { return b.model.Memory() }
 
 func (b *builtin) close() error { return nil }
 

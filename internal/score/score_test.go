@@ -17,6 +17,7 @@ import (
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/dataset"
 	"github.com/bakeoffhq/bakeoff/internal/learn"
+	"github.com/bakeoffhq/bakeoff/internal/proc"
 	"github.com/bakeoffhq/bakeoff/internal/score"
 )
 
@@ -499,4 +500,23 @@ func ExampleOpen() {
 	// Output:
 	// start the predict command of sklearn: the working directory "/no/such" does not exist
 	// create it, or correct its name
+}
+
+func TestMemoryOfAPredictProcess(t *testing.T) {
+	if !proc.CanLimitMemory {
+		t.Skip("this system does not tell")
+	}
+	m := open(t, command(t, "well", schema))
+	if _, err := m.Score(t.Context(), table(1)); err != nil {
+		t.Fatal(err)
+	}
+	if n := m.Memory(); n < 1<<20 || n > 1<<30 {
+		t.Errorf("%d bytes", n)
+	}
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := m.Memory(); n != 0 {
+		t.Errorf("%d bytes when it is closed", n)
+	}
 }
