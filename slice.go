@@ -1,5 +1,7 @@
 package bakeoff
 
+import "fmt"
+
 // MaxSliceColumns is how many columns a pipeline may slice its holdout by: a report has room for
 // all of their slices.
 const MaxSliceColumns = 8
@@ -34,6 +36,17 @@ type Slice struct {
 	Against *Comparison `json:"against,omitempty"`
 	// Worse says that the challenger loses more here than the gate allows.
 	Worse bool `json:"worse_than_allowed,omitempty"`
+}
+
+// Where says which rows a slice by a column has, as a clause: "contract is Two year".
+func (s Slice) Where(column string) string {
+	switch s.Kind {
+	case SliceMissing:
+		return column + " has no value"
+	case SliceOther:
+		return fmt.Sprintf("%s has one of %d other values", column, s.Values)
+	}
+	return column + " is " + s.Value
 }
 
 // SliceScore is the objective metric of one contestant on the rows of a slice.

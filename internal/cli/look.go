@@ -96,12 +96,18 @@ func (n *session) endedRun(ctx context.Context, args []string, id string) (bakeo
 }
 
 func (s *shell) leaderboardCommand() *cobra.Command {
-	return s.aboutRun("leaderboard", "Show how a run's contestants did", func(ctx context.Context, n *session, r bakeoff.Report) error {
+	var sliced bool
+	c := s.aboutRun("leaderboard", "Show how a run's contestants did", func(ctx context.Context, n *session, r bakeoff.Report) error {
+		if sliced {
+			return s.slices(r)
+		}
 		if err := s.print(r); err != nil {
 			return err
 		}
 		return s.sayDecided(ctx, n, r)
 	})
+	c.Flags().BoolVar(&sliced, "slices", false, "show how they did on each slice of the holdout (judge.slices)")
+	return c
 }
 
 func (s *shell) whyCommand() *cobra.Command {

@@ -258,6 +258,7 @@ func (s *shell) check(ctx context.Context, path string) error {
 	fmt.Fprintf(s.stdout, "metric      %s\n", plan.Metric)
 	writeGate(s.stdout, plan.Pipeline.Gate)
 	fmt.Fprintf(s.stdout, "candidates  %s\n", list(candidateNames(plan.Pipeline)))
+	writeGate(s.stdout, plan.Pipeline)
 	fmt.Fprintln(s.stdout, "columns")
 	for _, c := range plan.Snapshot.Schema.Columns {
 		fmt.Fprintf(s.stdout, "  %-24s %s%s\n", c.Name, c.Kind, categories(c))

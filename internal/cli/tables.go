@@ -113,6 +113,7 @@ func leaderboardTable(r *bakeoff.Report) table {
 		t.columns = append(t.columns, column{title: strings.ToUpper(plain.Line(name)), right: true, drop: 5 + i})
 	}
 	t.columns = append(t.columns, column{title: "SIZE", right: true, drop: 4}, column{title: "SECONDS", right: true, drop: 3})
+	t.columns = append(t.columns, speedColumns(r, 5+len(others))...)
 	for _, c := range r.Leaderboard {
 		if c.Rank == nil {
 			t.rows = append(t.rows, unrankedRow(&c))
@@ -128,7 +129,8 @@ func leaderboardTable(r *bakeoff.Report) table {
 		for _, name := range others {
 			cells = append(cells, metricCell(c.Metrics, name))
 		}
-		t.rows = append(t.rows, row{cells: append(cells, sizeCell(c.Bytes), secondsCell(c.Seconds))})
+		cells = append(cells, sizeCell(c.Bytes), secondsCell(c.Seconds))
+		t.rows = append(t.rows, row{cells: append(cells, speedCells(r, &c)...)})
 	}
 	return t
 }

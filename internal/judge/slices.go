@@ -235,7 +235,7 @@ func (b *board) lossInWords(k place, s slice) string {
 	loss, limit := pair(-c.Gain*scale, b.allowed(s.reference)*scale)
 	champion, _ := first(b.of(bakeoff.RoleChampion))
 	return fmt.Sprintf("is worse than v%d by %s%s of %s where %s (%s%s, %d rows), and at most %s%s is allowed",
-		champion.row.Version, loss, unit, b.metrics.objective.Name(), sliceInWords(s.column, s.shown),
+		champion.row.Version, loss, unit, b.metrics.objective.Name(), s.shown.Where(s.column),
 		b.lossInterval(c, scale), unit, s.shown.Rows, limit, unit)
 }
 
@@ -243,17 +243,6 @@ func (b *board) lossInWords(k place, s slice) string {
 func (b *board) lossInterval(c bakeoff.Comparison, scale float64) string {
 	return fmt.Sprintf("%s%% interval %s to %s", number(100*b.metrics.confidence, 4),
 		number(-c.Interval[1]*scale, 2), number(-c.Interval[0]*scale, 2))
-}
-
-// sliceInWords says which rows a slice has, as a clause.
-func sliceInWords(column string, s bakeoff.Slice) string {
-	switch s.Kind {
-	case bakeoff.SliceMissing:
-		return column + " has no value"
-	case bakeoff.SliceOther:
-		return fmt.Sprintf("%s has one of %d other values", column, s.Values)
-	}
-	return column + " is " + s.Value
 }
 
 // sliceTables returns the slices as a report shows them, with the comparison of the challenger that
