@@ -43,6 +43,9 @@ func writeLeaderboardIn(w io.Writer, r bakeoff.Report, width int, color bool, zo
 	for _, note := range r.Notes {
 		_, _ = fmt.Fprintln(w, "Note: "+plain.Line(note))
 	}
+	for _, line := range stoppedInWords(&r) {
+		_, _ = fmt.Fprintln(w, "Stopped: "+line)
+	}
 	sentence := verdictInWords(&r)
 	if color {
 		word, rest, _ := strings.Cut(sentence, ":")

@@ -162,15 +162,25 @@ func scoreCell(s bakeoff.Slice, c bakeoff.SliceScore) string {
 	return text
 }
 
-// gateSentences tell which challengers something in the gate stopped, and where the one that the
-// verdict is about is worst.
-func gateSentences(r *bakeoff.Report) []string {
+// stoppedInWords says of each challenger that something in the gate stopped what that was, as far as
+// the reason does not say it.
+func stoppedInWords(r *bakeoff.Report) []string {
 	var lines []string
 	for i := range r.Leaderboard {
 		row := &r.Leaderboard[i]
 		if row.Stopped != "" && !strings.Contains(r.Reason, row.Stopped) {
-			lines = append(lines, sentence(plain.Line(row.Candidate)+" does not pass the gate: it "+plain.Line(row.Stopped)))
+			lines = append(lines, plain.Line(row.Candidate)+", which "+plain.Line(row.Stopped))
 		}
+	}
+	return lines
+}
+
+// gateSentences tell which challengers something in the gate stopped, and where the one that the
+// verdict is about is worst.
+func gateSentences(r *bakeoff.Report) []string {
+	var lines []string
+	for _, line := range stoppedInWords(r) {
+		lines = append(lines, sentence("the gate stops "+line))
 	}
 	if line := worstSlice(r); line != "" {
 		lines = append(lines, line)

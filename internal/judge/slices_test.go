@@ -337,3 +337,60 @@ func TestEvaluateSlices(t *testing.T) {
 		t.Errorf("%v, %s", err, bakeoff.HintOf(err))
 	}
 }
+
+// Where lower is better, worse is more; of several classes, one that does not occur in a slice is no
+// fault, and one that hardly does is.
+func TestSlicesOfOtherTasks(t *testing.T) {
+	const n = 200
+	half := plans(n, []string{"basic", "pro"}, func(row int) int { return row * 2 / n })
+	t.Run("regression", func(t *testing.T) {
+		k := func(name string, basic, pro float64) judge.Contestant {
+			c := challenger(name, 0, 1)
+			c.Predictions = &bakeoff.Predictions{}
+			for i := range n {
+				off := basic
+				if i >= n/2 {
+					off = pro
+				}
+				c.Predictions.Values = append(c.Predictions.Values, float64(i)+off*float64(1-2*(i%2)))
+			}
+			return c
+		}
+		c := sliceCase(n, half, k("ridge", 1, 6), crowned(k("forest", 10, 5)))
+		c.Task, c.Pipeline.Judge.Metric = bakeoff.Regression, "rmse"
+		c.Labels, c.Baseline = bakeoff.Labels{}, &bakeoff.Predictions{}
+		for i := range n {
+			c.Labels.Values = append(c.Labels.Values, float64(i))
+			c.Baseline.Values = append(c.Baseline.Values, n/2)
+		}
+		c.Pipeline.Gate.SliceLoss = &bakeoff.SliceLoss{Margin: 0.1, Relative: true}
+		const want = "no challenger passes the slices: the best, ridge, is worse than v16 by 20 % of rmse where plan is pro (95% interval "
+		d := decide(t, c)
+		if pro := d.Slices[0].Slices[1]; !strings.HasPrefix(d.Reason, want) || !pro.Worse || math.Abs(pro.Against.Gain+1) > 1e-9 {
+			t.Errorf("%s, %+v", d.Reason, pro.Against)
+		}
+		c.Pipeline.Gate.SliceLoss.Margin = 0.2
+		if d := decide(t, c); d.Candidate != "ridge" {
+			t.Error(d.Reason)
+		}
+	})
+	t.Run("multiclass", func(t *testing.T) {
+		c := sliceCase(n, half, challenger("forest", 0, 1))
+		classes := []string{"a", "b", "c"}
+		c.Task, c.Labels = bakeoff.Multiclass, bakeoff.Labels{Classes: classes}
+		p := &bakeoff.Predictions{Classes: classes}
+		for i := range n {
+			code := int32(i % 2)
+			if i > n-4 {
+				code = 2
+			}
+			c.Labels.Codes = append(c.Labels.Codes, code)
+			p.Probabilities = append(p.Probabilities, 0.5, 0.3, 0.2)
+		}
+		c.Contestants[0].Predictions, c.Baseline = p, p
+		want := []string{"value basic: 100", "value pro: 100, 3 of class c, it takes 5"}
+		if diff := cmp.Diff(want, cut(t, decide(t, c))); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
