@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -154,33 +153,4 @@ func byInWords(a bakeoff.Act) string {
 		return "by " + plain.Line(a.By)
 	}
 	return "by " + plain.Line(a.By) + ": " + plain.Line(a.Why)
-}
-
-// writeGate says what a gate asks for beside better answers.
-func writeGate(w io.Writer, g bakeoff.Gate) {
-	if g.Cooldown > 0 {
-		fmt.Fprintf(w, "cool-down   for %s after the champion has moved no run promotes\n", inDays(g.Cooldown))
-	}
-	if a := g.Approve; a != nil {
-		then := "the champion stays"
-		if a.Then == bakeoff.LapsePromote {
-			then = "it is promoted all the same"
-		}
-		fmt.Fprintf(w, "approval    a promotion waits %s for `%s approve`; where nobody decides, %s\n", inDays(a.Within), typed(), then)
-	}
-}
-
-// inDays writes a duration as a pipeline file may have it: 3d, 8h, 1h30m.
-func inDays(d time.Duration) string {
-	const day = 24 * time.Hour
-	if d >= day && d%day == 0 {
-		return fmt.Sprintf("%dd", d/day)
-	}
-	text := d.String()
-	for _, nothing := range []string{"m0s", "h0m"} {
-		if strings.HasSuffix(text, nothing) {
-			text = text[:len(text)-2]
-		}
-	}
-	return text
 }

@@ -5,11 +5,12 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/bakeoffhq/bakeoff"
 )
 
-// writeGate says what slices and budgets a pipeline asks for, and what they come to.
+// writeGate says what a pipeline asks for beside better answers, and what that comes to.
 func writeGate(w io.Writer, p *bakeoff.Pipeline) {
 	if len(p.Judge.Slices) > 0 {
 		line := list(p.Judge.Slices)
@@ -20,6 +21,16 @@ func writeGate(w io.Writer, p *bakeoff.Pipeline) {
 	}
 	if budgets := budgetsInWords(p.Gate.Budgets); budgets != "" {
 		_, _ = fmt.Fprintf(w, "budgets     %s\n", budgets)
+	}
+	if c := p.Gate.Cooldown; c > 0 {
+		_, _ = fmt.Fprintf(w, "cool-down   for %s after the champion has moved no run promotes\n", inDays(c))
+	}
+	if a := p.Gate.Approve; a != nil {
+		then := "the champion stays"
+		if a.Then == bakeoff.LapsePromote {
+			then = "it is promoted all the same"
+		}
+		_, _ = fmt.Fprintf(w, "approval    a promotion waits %s for `%s approve`; where nobody decides, %s\n", inDays(a.Within), typed(), then)
 	}
 }
 
@@ -48,4 +59,19 @@ func budgetsInWords(b bakeoff.Budgets) string {
 		parts = append(parts, formatBytes(b.Memory)+" of memory")
 	}
 	return strings.Join(parts, ", ")
+}
+
+// inDays writes a duration as a pipeline file may have it: 3d, 8h, 1h30m.
+func inDays(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d >= day && d%day == 0 {
+		return fmt.Sprintf("%dd", d/day)
+	}
+	text := d.String()
+	for _, nothing := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, nothing) {
+			text = text[:len(text)-2]
+		}
+	}
+	return text
 }

@@ -256,9 +256,8 @@ func (s *shell) check(ctx context.Context, path string) error {
 	fmt.Fprintf(s.stdout, "rows        %s to train, %s held out, %s set aside\n", count(rows.Train), count(rows.Holdout), count(rows.SetAside))
 	fmt.Fprintf(s.stdout, "target      %s: %s\n", plan.Snapshot.Schema.Target, target(plan.Snapshot.Schema))
 	fmt.Fprintf(s.stdout, "metric      %s\n", plan.Metric)
-	writeGate(s.stdout, plan.Pipeline.Gate)
-	fmt.Fprintf(s.stdout, "candidates  %s\n", list(candidateNames(plan.Pipeline)))
 	writeGate(s.stdout, plan.Pipeline)
+	fmt.Fprintf(s.stdout, "candidates  %s\n", list(candidateNames(plan.Pipeline)))
 	fmt.Fprintln(s.stdout, "columns")
 	for _, c := range plan.Snapshot.Schema.Columns {
 		fmt.Fprintf(s.stdout, "  %-24s %s%s\n", c.Name, c.Kind, categories(c))

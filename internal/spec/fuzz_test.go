@@ -125,7 +125,6 @@ func encode(t *testing.T, p *bakeoff.Pipeline) []byte {
 	for _, r := range p.Notify {
 		notify = append(notify, encodeReceiver(r))
 	}
-	gate := map[string]any{"floors": given(p.Gate.Floors), "gain": gain}
 	if p.Gate.Cooldown != 0 {
 		gate["cooldown"] = p.Gate.Cooldown.String()
 	}
