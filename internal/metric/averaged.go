@@ -12,6 +12,7 @@ type averaged struct {
 	// losses returns the loss of each row, or why there is none.
 	losses func(y bakeoff.Labels, p *bakeoff.Predictions) ([]float64, error)
 	as     as
+	most   func(classes int) float64 // the largest loss of a row with probabilities; nil for none
 }
 
 // as is how a metric follows from the mean loss.
@@ -25,7 +26,7 @@ const (
 
 // losses is the evidence of an averaged metric.
 type losses struct {
-	as       as
+	averaged
 	y        bakeoff.Labels
 	rows     []float64 // the loss of each
 	mean     float64
@@ -37,7 +38,7 @@ func (m averaged) weigh(a *answers) (weighed, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &losses{as: m.as, y: a.y, rows: rows, mean: sum(rows) / float64(len(rows))}
+	l := &losses{averaged: m, y: a.y, rows: rows, mean: sum(rows) / float64(len(rows))}
 	if m.as == asShare {
 		l.variance = varianceOf(a.y.Values)
 	}
@@ -65,6 +66,9 @@ func (l *losses) interval(confidence float64, _ uint64) ([2]float64, error) {
 	}
 	bounds := meanOf(l.rows).interval(confidence)
 	bounds[0] = max(0, bounds[0])
+	if l.most != nil {
+		bounds[1] = max(l.mean, min(bounds[1], l.most(len(l.y.Classes))))
+	}
 	if l.as == asRoot {
 		bounds[0], bounds[1] = math.Sqrt(bounds[0]), math.Sqrt(bounds[1])
 	}
@@ -73,25 +77,31 @@ func (l *losses) interval(confidence float64, _ uint64) ([2]float64, error) {
 
 // compare tests the mean of what each row contributes to the gain.
 func (l *losses) compare(reference weighed, confidence float64, _ uint64) (Comparison, error) {
+	r := reference.(*losses)
 	sign := -1.0 // a lower loss is a gain
 	if l.as == asShare {
 		sign = 1
 	}
-	gains := l.contributions(sign)
-	for i, v := range reference.(*losses).contributions(sign) {
+	gains, differing := l.contributions(sign), 0
+	for i, v := range r.contributions(sign) {
 		gains[i] -= v
+		if l.rows[i] != r.rows[i] {
+			differing++
+		}
+	}
+	if len(gains) == 1 {
+		return l.single(gains[0], confidence), nil
 	}
 	m := meanOf(gains)
-	if len(gains) == 1 {
-		// A second row without a difference makes the interval of a single one wide.
-		m = meanOf(append(gains, 0))
-		m.value = gains[0]
-	}
 	c := Comparison{Test: TestMean, Gain: m.value, Interval: m.interval(confidence), P: m.above(), Deviation: m.deviation}
-	if len(gains) == 1 {
-		c.P = 1
-	}
-	return c.atLeast(m.differing), nil
+	return c.atLeast(differing), nil
+}
+
+// single returns the comparison on one row, of which nothing can be told. The interval is as wide as
+// if a second row had shown no gain.
+func (l *losses) single(gain, confidence float64) Comparison {
+	m := meanOf([]float64{gain, 0})
+	return Comparison{Test: TestMean, Gain: gain, Interval: m.interval(confidence), P: 1, Deviation: m.deviation}
 }
 
 // contributions returns, times the sign, a number for each row of which the metric is the mean: the
@@ -181,6 +191,14 @@ func brierLosses(y bakeoff.Labels, p *bakeoff.Predictions) ([]float64, error) {
 		scores[i] = score
 	}
 	return scores, nil
+}
+
+// brierMost returns the score of being certain and wrong.
+func brierMost(classes int) float64 {
+	if classes == 2 {
+		return 1
+	}
+	return 2
 }
 
 // errorsOf returns a loss for each pair of a label and its prediction.

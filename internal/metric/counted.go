@@ -108,7 +108,7 @@ func (c *counts) resampled(r *counts, confidence float64, seed uint64) (Comparis
 	}
 	result := Comparison{Test: TestBootstrap, Gain: c.share - r.share, Interval: bounds, Deviation: deviation(values), P: 1}
 	if result.Deviation > 0 {
-		result.P = normalSurvival(result.Gain / result.Deviation)
+		result.P = studentSurvival(result.Gain/result.Deviation, max(1, float64(j.differing-1)))
 	}
 	return result.atLeast(j.differing), nil
 }

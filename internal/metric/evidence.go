@@ -58,10 +58,15 @@ func (m Metric) Weigh(y bakeoff.Labels, p *bakeoff.Predictions) (*Evidence, erro
 func WeighAll(metrics []Metric, y bakeoff.Labels, p *bakeoff.Predictions) ([]*Evidence, []error) {
 	all, errs := make([]*Evidence, len(metrics)), make([]error, len(metrics))
 	a := &answers{y: y, p: p}
+	fit := map[bool]bool{} // whether the answers are numbers: whether they are known to be sound
 	for i, m := range metrics {
-		if errs[i] = m.check(y, p); errs[i] != nil {
+		if !fit[m.def.regression] {
+			errs[i] = m.check(y, p)
+		}
+		if errs[i] != nil {
 			continue
 		}
+		fit[m.def.regression] = true
 		if r, ok := m.def.measure.(*ranked); ok && r.defined(y) == nil {
 			a.ranked = append(a.ranked, r)
 		}

@@ -40,16 +40,23 @@ func classNames(k int) []string {
 
 func fixtures(t *testing.T) []fixture {
 	t.Helper()
-	text, err := os.ReadFile("testdata/fixtures.json")
+	all := read[fixture](t, "testdata/fixtures.json")
+	if len(all) < 40 {
+		t.Fatalf("only %d fixtures", len(all))
+	}
+	return all
+}
+
+// read returns the cases of a file that testdata/fixtures.py writes.
+func read[T any](t *testing.T, file string) []T {
+	t.Helper()
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all []fixture
+	var all []T
 	if err := json.Unmarshal(text, &all); err != nil {
-		t.Fatal(err)
-	}
-	if len(all) < 40 {
-		t.Fatalf("only %d fixtures", len(all))
+		t.Fatalf("%s: %v", file, err)
 	}
 	return all
 }

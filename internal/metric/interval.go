@@ -40,5 +40,3 @@ func deviation(values []float64) float64 { return stat.StdDev(definedOf(values),
 func definedOf(values []float64) []float64 {
 	return slices.DeleteFunc(slices.Clone(values), math.IsNaN)
 }
-
-func normalSurvival(z float64) float64 { return distuv.UnitNormal.Survival(z) }

@@ -53,7 +53,7 @@ var definitions = []definition{
 	{name: "accuracy", higher: true, unit: true, measure: &counted{of: accuracy, ratio: accuracyRatio, among: everyRow}},
 	{name: "average_precision", higher: true, unit: true, measure: &averagePrecision},
 	{name: "balanced_accuracy", higher: true, unit: true, measure: &counted{of: balancedAccuracy}},
-	{name: "brier", measure: averaged{losses: brierLosses, as: asMean}},
+	{name: "brier", measure: averaged{losses: brierLosses, as: asMean, most: brierMost}},
 	{name: "f1", higher: true, unit: true, measure: &counted{of: f1}},
 	{name: "log_loss", measure: averaged{losses: logLosses, as: asMean}},
 	{name: "mae", regression: true, measure: averaged{losses: absoluteErrors, as: asMean}},
@@ -137,7 +137,7 @@ func (m Metric) Better(a, b float64) bool {
 	return a < b
 }
 
-// ErrUndefined is behind the error of Compute and Interval where a metric has no value on the rows
+// ErrUndefined is behind the error of Compute, Weigh and Interval where a metric has no value on the rows
 // given, such as roc_auc where all labels are of one class.
 var ErrUndefined = errors.New("is not defined")
 
@@ -160,14 +160,17 @@ func (m Metric) Compute(y bakeoff.Labels, p *bakeoff.Predictions) (float64, erro
 	return e.Value(), nil
 }
 
-// Interval returns the two-sided confidence interval of Compute's result; confidence is between 0
-// and 1.
+// Interval returns the two-sided confidence interval of Compute's result: where the metric lies over
+// all the rows that these are a random sample of, their classes' sizes included. confidence is between
+// 0 and 1.
 //
 //   - Proportions, which are accuracy and the recall and precision of a positive class: Wilson's
 //     score interval.
 //   - roc_auc: DeLong's variance on the logit scale, and average_precision likewise.
-//   - The rest: the percentile bootstrap of 1,000 resamples, drawn from the rows of each class
-//     apart. It follows from the rows and the seed alone, not from the number of threads.
+//   - Means over rows, and rmse and r2, which follow from one: Student's with the skewness taken out
+//     by Hall's transformation.
+//   - The rest: the percentile bootstrap of 1,000 resamples. It follows from the rows and the seed
+//     alone, not from the number of threads.
 //
 // Errors are those of Compute.
 func (m Metric) Interval(y bakeoff.Labels, p *bakeoff.Predictions, confidence float64, seed uint64) ([2]float64, error) {

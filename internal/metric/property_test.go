@@ -131,8 +131,8 @@ func TestComputeNamesWhatDoesNotFit(t *testing.T) {
 	}
 }
 
-// FuzzCompute feeds every metric with bytes as labels and predictions: it must answer with a
-// finite number in the metric's range, or an error.
+// FuzzCompute feeds every metric with bytes as labels and predictions: it must answer with finite
+// numbers in the metric's range, or an error.
 func FuzzCompute(f *testing.F) {
 	f.Add(uint8(2), []byte{0, 10, 1, 200, 1, 30})
 	f.Add(uint8(3), []byte{0, 1, 2, 255, 3, 3})
@@ -151,6 +151,11 @@ func FuzzCompute(f *testing.F) {
 			got, err := m.Interval(y, p, 0.9, 1)
 			if err == nil && !(got[0] <= got[1]) {
 				t.Errorf("%s: interval %v", name, got)
+			}
+			_, backwards := turn(y, p)
+			c := compare(t, name, y, p, backwards)
+			if !(c.P > 0 && c.P <= 1 && c.Interval[0] <= c.Interval[1] && c.Deviation >= 0) {
+				t.Errorf("%s: %+v", name, c)
 			}
 		}
 	})

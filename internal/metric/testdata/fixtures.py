@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Writes fixtures.json: labels, predictions, and what scikit-learn 1.2 says about them.
+"""Writes fixtures.json: labels, predictions, and what scikit-learn 1.2 says about them; and
+comparisons.json: two contestants' predictions for the same rows, and what SciPy says, from the
+definitions, about their difference.
 
 Run it in this folder. A label of -1 is a class unseen in training: scikit-learn gets it as one
 more class, with a column of zeros. A value of null means that the metric is not defined there;
@@ -10,6 +12,7 @@ import math
 from statistics import NormalDist
 
 import numpy as np
+from scipy import optimize, stats
 from sklearn import metrics as sk
 
 random = np.random.RandomState(7)
@@ -163,3 +166,218 @@ regression("regression, equal labels", [5, 5, 5], [4, 5, 6], undefined=["r2"])
 
 with open("fixtures.json", "w") as file:
     file.write("[\n" + ",\n".join(json.dumps(case) for case in cases) + "\n]\n")
+
+# Comparisons. Each has the gain of the challenger, its standard error, the one-sided p-value and a
+# 95 % interval, and says how near another computation has to come.
+comparisons = []
+EXACT, DERIVED = 1e-9, 2e-6  # formulas; derivatives by differences
+
+
+def seen_as_a_class(y, *answers):
+    """Rows of unseen classes as one more class, with a column of zeros."""
+    classes = answers[0].shape[1]
+    if (y >= 0).all() or classes == 2:
+        return (y,) + answers
+    return (np.where(y < 0, classes, y),) + tuple(np.hstack([p, np.zeros((len(p), 1))]) for p in answers)
+
+
+def compared(name, metric, y, challenger, reference, tolerance, gain, deviation, p, interval, differing):
+    rows = {"name": name, "challenger": challenger.ravel().tolist(), "reference": reference.ravel().tolist()}
+    if challenger.ndim == 2:
+        rows.update(classes=challenger.shape[1], codes=y.tolist())
+    else:
+        rows.update(classes=0, labels=y.tolist())
+    known = [case for case in comparisons if all(case[key] == rows[key] for key in rows)]
+    if not known:
+        known = [{**rows, "metrics": {}}]
+        comparisons.extend(known)
+    known[0]["metrics"][metric] = {
+        "tolerance": tolerance, "gain": gain, "deviation": deviation, "p": max(p, 2.0 ** -differing),
+        "interval": list(interval)}
+
+
+def mcnemar(name, metric, y, challenger, reference):
+    among = y == 1 if metric == "recall" else np.full(len(y), True)
+    a, b = ((p.argmax(axis=1) == y)[among] for p in (challenger, reference))
+    won, lost, n = int((a & ~b).sum()), int((b & ~a).sum()), int(among.sum())
+    gain = np.mean(a.astype(int) - b.astype(int))
+    # Bonett and Price (2012): Wald's interval after adding 1/2 to each of the four cells but the
+    # two of agreement once more, which is 1 to both kinds of disagreement and 2 to the rows.
+    p12, p21 = (won + 1) / (n + 2), (lost + 1) / (n + 2)
+    half = stats.norm.ppf(0.975) * math.sqrt((p12 + p21 - (p12 - p21) ** 2) / (n + 2))
+    compared(name, metric, y, challenger, reference, EXACT, gain,
+             np.std(a.astype(int) - b.astype(int)) / math.sqrt(n),
+             stats.binomtest(won, won + lost, 0.5, alternative="greater").pvalue if won + lost else 1.0,
+             (p12 - p21 - half, p12 - p21 + half), 1000)
+
+
+def rows_that_count(values):
+    """How many rows the variance of the values effectively rests on."""
+    return max(1, min(len(values) - 1, len(values) / stats.kurtosis(values, fisher=False)))
+
+
+def student_quantile(p, freedom):
+    """SciPy's is off by 1e-9 at times; a step of Newton's mends it."""
+    q = stats.t.ppf(p, freedom)
+    return q + (stats.t.sf(q, freedom) - (1 - p)) / stats.t.pdf(q, freedom)
+
+
+def student(gain, parts):
+    """The test and interval of a gain from parts of its variance, each with degrees of freedom."""
+    total = sum(part for part, _ in parts)
+    freedom = max(1, total**2 / sum(part**2 / df for part, df in parts))
+    half = student_quantile(0.975, freedom) * math.sqrt(total)
+    return (math.sqrt(total), stats.t.sf(gain / math.sqrt(total), freedom),
+            (max(-1, gain - half), min(1, gain + half)))
+
+
+def placements(y, score):
+    """The structural components of DeLong, DeLong and Clarke-Pearson (1988), from all pairs."""
+    positive, negative = score[y], score[~y]
+    won = (positive[:, None] > negative).astype(float) + 0.5 * (positive[:, None] == negative)
+    return won.mean(), won.mean(axis=1), won.mean(axis=0)
+
+
+def paired_delong(name, y, challenger, reference):
+    area, v10, v01 = placements(y == 1, challenger[:, 1])
+    area0, w10, w01 = placements(y == 1, reference[:, 1])
+    kinds = v10 - w10, v01 - w01
+    deviation, p, interval = student(area - area0, [
+        (d.var(ddof=1) / len(d), rows_that_count(d)) for d in kinds if d.var() > 0])
+    compared(name, "roc_auc", y, challenger, reference, EXACT, area - area0, deviation, p, interval,
+             min((d != 0).sum() for d in kinds))
+
+
+def influences(value, rows):
+    """The derivative of a metric by the weight of each row."""
+    step = 1e-4
+    found = np.zeros(rows)
+    for i in range(rows):
+        weights = np.ones(rows)
+        weights[i] += step
+        found[i] = value(weights)
+        weights[i] -= 2 * step
+        found[i] = (found[i] - value(weights)) / (2 * step)
+    return found
+
+
+def jackknifed(name, metric, y, challenger, reference):
+    """Any ranked metric, by derivatives of scikit-learn's weighted one."""
+    sk_metric = {"roc_auc": sk.roc_auc_score, "average_precision": sk.average_precision_score}[metric]
+    binary = challenger.shape[1] == 2
+    seen, a, b = seen_as_a_class(y, challenger, reference)
+
+    def value(p, weights):
+        if binary:
+            return sk_metric(seen == 1, p[:, 1], sample_weight=weights)
+        return np.mean([sk_metric(seen == c, p[:, c], sample_weight=weights) for c in np.unique(seen)])
+
+    strata = np.where(y == 1, 1, 0) if binary else y
+    ones = np.ones(len(y))
+    gain = value(a, ones) - value(b, ones)
+    d = influences(lambda w: value(a, w), len(y)) - influences(lambda w: value(b, w), len(y))
+    kinds = [d[strata == c] for c in np.unique(strata)]
+    parts = [(k.var(ddof=1) * len(k), rows_that_count(k)) for k in kinds]
+    parts.append((sum(len(k) * k.mean() ** 2 for k in kinds), len(y) - 1))
+    deviation, p, interval = student(gain, parts)
+    compared(name, metric, y, challenger, reference, DERIVED, gain, deviation, p, interval, 1000)
+
+
+def hall(values):
+    """Hall's transformation (1992), inverted by a root finder."""
+    n = len(values)
+    a = stats.skew(values) / math.sqrt(n)
+    deviation, freedom = values.std(ddof=1) / math.sqrt(n), rows_that_count(values)
+
+    def g(t):
+        return t + a * t**2 / 3 + a**2 * t**3 / 27 + a / 6
+
+    q = student_quantile(0.975, freedom)
+    bounds = [values.mean() - deviation * optimize.brentq(lambda t: g(t) - side * q, -1e4, 1e4, xtol=1e-13)
+              for side in (1, -1)]
+    return deviation, stats.t.sf(g(values.mean() / deviation), freedom), bounds
+
+
+def means(name, metric, y, challenger, reference):
+    """A metric that is a mean, or has the derivatives of scikit-learn's weighted one."""
+    mean = {
+        "log_loss": lambda p: -np.log(p[np.arange(len(y)), y]),
+        "brier": lambda p: ((p - np.eye(p.shape[1])[y]) ** 2).sum(axis=1) / (2 if p.shape[1] == 2 else 1),
+        "mae": lambda p: abs(p - y),
+        "mape": lambda p: abs((p - y) / y),
+    }.get(metric)
+    if mean:
+        gains, tolerance = mean(reference) - mean(challenger), EXACT
+    else:
+        value = {
+            "rmse": lambda p, w: -math.sqrt(sk.mean_squared_error(y, p, sample_weight=w)),
+            "r2": lambda p, w: sk.r2_score(y, p, sample_weight=w),
+        }[metric]
+        gain = value(challenger, np.ones(len(y))) - value(reference, np.ones(len(y)))
+        gains = gain + len(y) * (influences(lambda w: value(challenger, w), len(y))
+                                 - influences(lambda w: value(reference, w), len(y)))
+        tolerance = DERIVED
+    deviation, p, interval = hall(gains)
+    differing = (challenger != reference).reshape(len(y), -1).any(axis=1).sum()
+    compared(name, metric, y, challenger, reference, tolerance, gains.mean(), deviation, p, interval, differing)
+
+
+def pair(classes, rows, skill=1.5, edge=0.3):
+    """Two contestants that find the same rows hard; the first is better by the edge, on average."""
+    y = random.randint(0, classes, rows)
+    common = random.normal(size=(rows, classes))
+    answers = []
+    for ahead in skill + edge, skill:
+        logits = common + 0.5 * random.normal(size=(rows, classes))
+        logits[np.arange(rows), y] += ahead
+        answers.append(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True))
+    return (y, *answers)
+
+
+def coarse(p):
+    p = np.round(p, 1) + 0.1
+    return p / p.sum(axis=1, keepdims=True)
+
+
+for classes in 2, 4:
+    y, a, b = pair(classes, 60 * classes)
+    names = ["accuracy", "recall"] if classes == 2 else ["accuracy"]
+    for metric in names:
+        mcnemar(f"{classes} classes", metric, y, a, b)
+        mcnemar(f"{classes} classes, the worse against the better", metric, y, b, a)
+        mcnemar(f"{classes} classes, alike", metric, y, a, a)
+    for metric in "log_loss", "brier":
+        means(f"{classes} classes", metric, y, a, b)
+        means(f"{classes} classes, the worse against the better", metric, y, b, a)
+        few = b.copy()
+        few[:4] = a[:4]
+        means(f"{classes} classes, unlike in four rows", metric, y, few, b)
+    for metric in "roc_auc", "average_precision":
+        jackknifed(f"{classes} classes", metric, y, a, b)
+        jackknifed(f"{classes} classes, ties", metric, y, coarse(a), coarse(b))
+        unseen = y.copy()
+        unseen[random.rand(len(y)) < 0.1] = -1
+        jackknifed(f"{classes} classes, and unseen ones", metric, unseen, a, b)
+y, a, b = pair(2, 900, edge=0.1)
+mcnemar("2 classes, 900 rows", "accuracy", y, a, b)
+for rows in 16, 60, 250:
+    y, a, b = pair(2, rows, skill=0.7)
+    paired_delong(f"2 classes, {rows} rows", y, a, b)
+    paired_delong(f"2 classes, {rows} rows, ties", y, coarse(a), coarse(b))
+    paired_delong(f"2 classes, {rows} rows, the worse against the better", y, b, a)
+y, a, b = pair(2, 80)
+few = b.copy()
+few[y.argmax()] = [0.01, 0.99]
+paired_delong("2 classes, one positive moved", y, few, b)
+paired_delong("2 classes, against a constant", y, a, np.tile([0.6, 0.4], (80, 1)))
+
+y = random.normal(50, 10, 150)
+hard = np.exp(random.normal(size=150))
+a, b = (y + hard * random.normal(0, size, 150) for size in (2, 3))
+for metric in "rmse", "mae", "mape", "r2":
+    means("regression", metric, y, a, b)
+    means("regression, the worse against the better", metric, y, b, a)
+    means("regression, against the mean", metric, y, a, np.full(150, 50.0))
+
+with open("comparisons.json", "w") as file:
+    file.write("[\n" + ",\n".join(json.dumps(case) for case in comparisons) + "\n]\n")
