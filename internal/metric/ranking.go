@@ -22,7 +22,10 @@ func newRanking(y bakeoff.Labels, p *bakeoff.Predictions, class int) ranking {
 		order[i] = scored{falling(p.Probabilities[i*k+class]), int32(i)}
 	}
 	order = sorted(order)
-	r := ranking{class: class, rows: make([]int32, len(order))}
+	r := ranking{
+		class: class, rows: make([]int32, len(order)),
+		ends: make([]int32, 0, len(order)), found: make([]int32, 0, len(order)),
+	}
 	found := int32(0)
 	for i, o := range order {
 		r.rows[i] = o.row
