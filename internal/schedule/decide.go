@@ -196,10 +196,11 @@ func (d *decision) due() {
 }
 
 // skipPaused decides the ticks from the cursor up to now while a pause stands: those before it are
-// missed; those since are skipped by it, whether a node was running or not.
+// missed; those since are skipped by it, whether a node was running or not. So are those that were
+// still on time when it began: nobody was late for them, the pause was faster.
 func (d *decision) skipPaused(times *cron.Schedule) {
 	p := *d.s.Pause
-	if before := p.Since.Add(-1); before.Before(d.s.Now) {
+	if before := p.Since.Add(-onTime - 1); before.Before(d.s.Now) {
 		d.miss(times, before)
 	}
 	n, first, last := times.Count(d.c.At, d.s.Now)

@@ -190,6 +190,21 @@ func TestDecide(t *testing.T) {
 				Range: "skipped 10:00 to 11:00 (2): paused by kim since 2026-11-22T09:30:00Z",
 			},
 		},
+		{
+			name: "paused just after a tick that nobody had looked at yet", now: "09:00:02", pause: &bakeoff.Pause{Pipeline: "churn", By: "kim", Since: at("09:00:01")},
+			want: &decided{At: "09:00", Range: "skipped 09:00: paused by kim since 2026-11-22T09:00:01Z"},
+		},
+		{
+			name: "paused just after a tick, during a restart", since: "09:01", now: "09:01", pause: &bakeoff.Pause{Pipeline: "churn", By: "kim", Since: at("09:00:30")},
+			want: &decided{At: "09:00", Range: "skipped 09:00: paused by kim since 2026-11-22T09:00:30Z"},
+		},
+		{
+			name: "a node that starts while a pause stands goes on with it", since: "11:30", now: "11:30", pause: pause, cursor: func(c *bakeoff.Cursor) {
+				c.At = at("09:00")
+				c.Range = &bakeoff.Tick{Pipeline: "churn", Time: at("09:00"), Last: at("09:00"), Count: 1, State: bakeoff.TickSkipped, Reason: paused}
+			},
+			want: &decided{At: "11:00", Range: "skipped 09:00 to 11:00 (3): " + paused},
+		},
 		{name: "resumed", now: "08:59", cursor: func(c *bakeoff.Cursor) {
 			c.Range = &bakeoff.Tick{Pipeline: "churn", Time: at("07:00"), Last: at("08:00"), Count: 2, State: bakeoff.TickSkipped, Reason: paused}
 		}, want: &decided{At: "08:00", Owed: []string{"skipped 07:00 to 08:00 (2): " + paused}}},

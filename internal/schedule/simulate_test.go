@@ -28,6 +28,7 @@ type world struct {
 	cursor   bakeoff.Cursor
 	revision uint64
 	pause    *bakeoff.Pause
+	pauses   []stretch // what was undecided when a pause began, up to when it was lifted
 	records  map[time.Time]bakeoff.Tick
 	owed     map[string]bakeoff.Notification
 	started  map[string]time.Time // every run that a tick ever had
@@ -42,6 +43,13 @@ type world struct {
 type epoch struct {
 	times    *cron.Schedule
 	from, to time.Time
+}
+
+// stretch is a time through which a pause stood; to is zero while it does.
+type stretch struct{ from, to time.Time }
+
+func (s stretch) has(t time.Time) bool {
+	return t.After(s.from) && (s.to.IsZero() || !t.After(s.to))
 }
 
 var errCrash = errors.New("the process was killed")
@@ -206,6 +214,36 @@ func (w *world) edit() {
 	}
 }
 
+// stop has a person pause the pipeline. What was decided before, by a clock that was ahead, stays.
+func (w *world) stop() {
+	w.pause = &bakeoff.Pause{Pipeline: "churn", By: "kim", Since: w.now}
+	from := w.now.Add(-1)
+	if w.cursor.At.After(from) {
+		from = w.cursor.At
+	}
+	w.pauses = append(w.pauses, stretch{from: from})
+}
+
+// resume has a person lift the pause at one of the nodes, which may be hit by trouble meanwhile.
+func (w *world) resume(node int) {
+	if w.nodes[node] == nil {
+		w.boot(node)
+	}
+	_, _ = w.nodes[node].Resume(w.t.Context(), "churn") // what came of it is in the world
+	if w.pause == nil {
+		w.pauses[len(w.pauses)-1].to = w.now
+	}
+}
+
+// relive forgets of lifted pauses what lies ahead again: that comes once more, and without them.
+func (w *world) relive() {
+	for i, p := range w.pauses {
+		if p.to.After(w.now) {
+			w.pauses[i].to = w.now
+		}
+	}
+}
+
 // happen does something that the world does by itself.
 func (w *world) happen() {
 	switch w.rng.IntN(20) {
@@ -215,15 +253,15 @@ func (w *world) happen() {
 		back := time.Duration(w.rng.IntN(3600*10)) * time.Second
 		if w.cursor.At.Sub(w.now.Add(-back)) < 20*time.Hour {
 			w.now = w.now.Add(-back)
+			w.relive()
 		}
 	case 2:
 		w.now = w.now.Add(time.Duration(w.rng.IntN(3600*30)) * time.Second)
 	case 3:
-		p := bakeoff.Pause{Pipeline: "churn", By: "kim", Since: w.now}
 		if w.pause == nil {
-			w.pause = &p
+			w.stop()
 		} else {
-			w.pause = nil
+			w.resume(w.rng.IntN(2))
 		}
 	case 4, 5, 6, 7:
 		w.open = ""
@@ -247,6 +285,7 @@ func (w *world) check() {
 	}
 	ranges, fates := w.ranges(), len(begun)
 	for _, r := range ranges {
+		w.checkPauses(r)
 		fates += r.Count
 		if begun[r.Time] || begun[r.Last] {
 			w.t.Errorf("a tick of %+v has a run", r)
@@ -264,6 +303,18 @@ func (w *world) check() {
 	}
 	if fates != decided {
 		w.t.Errorf("%d ticks were decided, and %d fates", decided, fates)
+	}
+}
+
+// checkPauses finds no tick that came due during a pause among those that were missed.
+func (w *world) checkPauses(r bakeoff.Tick) {
+	if r.State != bakeoff.TickMissed {
+		return
+	}
+	for _, p := range w.pauses {
+		if p.has(r.Time) || p.has(r.Last) {
+			w.t.Errorf("%+v: it was paused from %s to %s", r, p.from, p.to)
+		}
 	}
 }
 
