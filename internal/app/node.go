@@ -146,6 +146,7 @@ func (n *Node) introduce() {
 	n.notifier.AskLive(func(_ context.Context, model string, version int) (int, int, []string) {
 		return n.liveOn(model, version)
 	})
+	n.notifier.AskZone(n.zone)
 	n.deployer = deploy.New(deploy.Config{
 		Store: n.counted, Hooks: n.hooks, Artifacts: n.artifactFiles, Scratch: n.scratch, Keep: n.server.Dir(), Log: log,
 	})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/cron"
 	"github.com/bakeoffhq/bakeoff/internal/dispatch"
 	"github.com/bakeoffhq/bakeoff/internal/schedule"
 	"github.com/bakeoffhq/bakeoff/internal/spec"
@@ -90,6 +91,19 @@ func (n *Node) receivers(ctx context.Context, pipeline string, revision bakeoff.
 		return nil, err
 	}
 	return p.Notify, nil
+}
+
+// zone returns the zone of a pipeline's schedule, UTC where it has none that can be read.
+func (n *Node) zone(ctx context.Context, pipeline string, revision bakeoff.Digest) *time.Location {
+	p, err := n.Pipeline(ctx, pipeline, revision)
+	if err != nil || p.Schedule == nil {
+		return time.UTC
+	}
+	s, err := cron.Parse(*p.Schedule)
+	if err != nil {
+		return time.UTC
+	}
+	return s.Location()
 }
 
 func (n *Node) hooks(ctx context.Context, pipeline string, revision bakeoff.Digest) (string, []bakeoff.Hook, error) {

@@ -20,6 +20,9 @@ const (
 // waits a little for the nodes.
 func (n *Notifier) words(ctx context.Context, note bakeoff.Notification) message {
 	m := message{note: note, link: n.link}
+	if n.zone != nil {
+		m.zone = n.zone(ctx, note.Pipeline, note.Revision)
+	}
 	c := note.Report.Champion
 	if n.live == nil || note.Report.Verdict != bakeoff.Promoted || c == nil || time.Since(note.Created) > liveStale {
 		return m

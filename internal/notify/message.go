@@ -35,10 +35,11 @@ const (
 // A message is what a receiver is told: a notification, and what can be said only when it is sent.
 type message struct {
 	note   bakeoff.Notification
-	repeat bool   // an earlier try's answer was lost
-	live   string // "live on 2 of 3 nodes"; "" for nothing
-	link   string // the base URL of run pages; "" for no link
-	test   bool   // there is no run: a person tries the receiver out
+	repeat bool           // an earlier try's answer was lost
+	live   string         // "live on 2 of 3 nodes"; "" for nothing
+	zone   *time.Location // of the schedule; nil for UTC
+	link   string         // the base URL of run pages; "" for no link
+	test   bool           // there is no run: a person tries the receiver out
 }
 
 const repeatNote = "May be a repeat: the answer to the first try was lost."
@@ -233,7 +234,7 @@ func cut(s string, limit int) string {
 // facts are the figures, one thing a line.
 func (m message) facts() []string {
 	if t := m.note.Ticks; t != nil {
-		return span(t)
+		return m.span(t)
 	}
 	r := &m.note.Report
 	var lines []string
@@ -247,7 +248,7 @@ func (m message) facts() []string {
 		lines = append(lines, rows(r.Rows))
 	}
 	if !r.Tick.IsZero() {
-		lines = append(lines, "tick of "+moment(r.Tick))
+		lines = append(lines, "tick of "+m.moment(r.Tick))
 	}
 	if r.Late {
 		lines = append(lines, "late: the deadline passed before all trials had ended")
@@ -259,23 +260,29 @@ func (m message) facts() []string {
 }
 
 // span says which ticks they were.
-func span(t *bakeoff.Tick) []string {
+func (m message) span(t *bakeoff.Tick) []string {
 	if t.Count <= 1 {
-		return []string{"tick of " + moment(t.Time)}
+		return []string{"tick of " + m.moment(t.Time)}
 	}
-	return []string{"first: " + moment(t.Time), "last: " + moment(t.Last)}
+	return []string{"first: " + m.moment(t.Time), "last: " + m.moment(t.Last)}
 }
 
-// moment writes a nominal time: "2026-11-22 20:00 UTC", or with its offset where it has another.
-func moment(t time.Time) string {
+// moment writes a nominal time by the clock of the schedule: "2026-11-23 05:00 KST", and with the offset
+// from UTC where the zone has no abbreviation.
+func (m message) moment(t time.Time) string {
+	zone := m.zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	t = t.In(zone)
 	form := "2006-01-02 15:04"
 	if t.Second() != 0 {
 		form += ":05"
 	}
-	if _, offset := t.Zone(); offset == 0 {
-		return t.Format(form) + " UTC"
+	if name, _ := t.Zone(); strings.ContainsAny(name, "+-0123456789") {
+		return t.Format(form + " -07:00")
 	}
-	return t.Format(form + " -07:00")
+	return t.Format(form + " MST")
 }
 
 // figures compares the objective metric of the champion with the one that it replaced, or with the

@@ -39,6 +39,9 @@ type Receivers func(ctx context.Context, pipeline string, revision bakeoff.Diges
 // them refused it, each with its reason.
 type Live func(ctx context.Context, model string, version int) (live, nodes int, refused []string)
 
+// Zone returns the time zone of a pipeline's schedule, as a revision has it.
+type Zone func(ctx context.Context, pipeline string, revision bakeoff.Digest) *time.Location
+
 // Notifier delivers what the outbox owes: a node by Run, a command without a node by Flush.
 type Notifier struct {
 	store     Store
@@ -46,6 +49,7 @@ type Notifier struct {
 	log       *slog.Logger
 	client    *outbound.Client
 	live      Live   // nil where nobody knows
+	zone      Zone   // nil for UTC
 	link      string // "" for no links
 
 	turn chan struct{} // held by whoever delivers: one message is under way to a receiver at a time
@@ -63,6 +67,10 @@ func New(store Store, receivers Receivers, log *slog.Logger) *Notifier {
 // AskLive has messages of promotions say on how many nodes the version is live. It is called before
 // the first delivery.
 func (n *Notifier) AskLive(live Live) { n.live = live }
+
+// AskZone has messages tell ticks by the clock of their schedule. It is called before the first
+// delivery.
+func (n *Notifier) AskZone(zone Zone) { n.zone = zone }
 
 // LinkTo has messages link to their run's page below a base URL. It is called before the first
 // delivery.

@@ -2,6 +2,7 @@ package notify_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net"
@@ -295,6 +296,46 @@ func TestAPromotionSaysWhereItIsLive(t *testing.T) {
 					t.Errorf("message %q, want %q in it", lines, tc.want)
 				}
 			})
+		})
+	}
+}
+
+// TestTicksAreToldByTheClockOfTheirSchedule has zones with an abbreviation, with two of them a year, and with none.
+func TestTicksAreToldByTheClockOfTheirSchedule(t *testing.T) {
+	late, missed := messages()["late"], messages()["missed"]
+	late.Created, missed.Created = time.Now(), time.Now().Add(time.Second)
+	for name, want := range map[string][]string{
+		"Asia/Seoul":        {"tick of 2026-11-23 05:00 KST", "first: 2026-11-21 05:00 KST\nlast: 2026-11-23 05:00 KST"},
+		"America/New_York":  {"tick of 2026-11-22 15:00 EST", "first: 2026-11-20 15:00 EST\nlast: 2026-11-22 15:00 EST"},
+		"America/Sao_Paulo": {"tick of 2026-11-22 17:00 -03:00", "first: 2026-11-20 17:00 -03:00\nlast: 2026-11-22 17:00 -03:00"},
+		"UTC":               {"tick of 2026-11-22 20:00 UTC", "first: 2026-11-20 20:00 UTC\nlast: 2026-11-22 20:00 UTC"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			zone, err := time.LoadLocation(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			to, received := hook(t, http.StatusOK)
+			n := newNotifier(t, newMemory(late, missed), to)
+			n.AskZone(func(_ context.Context, pipeline string, _ bakeoff.Digest) *time.Location {
+				if pipeline != "churn" {
+					t.Errorf("asked for the zone of %s", pipeline)
+				}
+				return zone
+			})
+			flush(t, n)
+			for i, got := range received() {
+				var m struct{ Text string }
+				if err := json.Unmarshal(got.body, &m); err != nil {
+					t.Fatal(err)
+				}
+				if !strings.Contains(m.Text, "\n"+want[i]) {
+					t.Errorf("%q is not in %q", want[i], m.Text)
+				}
+				if !strings.Contains(string(got.body), `"tick":"2026-11-2`) || !strings.Contains(string(got.body), `T20:00:00Z"`) {
+					t.Errorf("the record is not in UTC: %s", got.body)
+				}
+			}
 		})
 	}
 }
