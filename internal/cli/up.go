@@ -100,19 +100,18 @@ read again when they change; an edit takes effect from now on. SIGTERM or
 Ctrl-C ends it in good order, a second one at once: what was under way goes on
 at the next start.`,
 		RunE: func(c *cobra.Command, args []string) error {
-			if printUnit {
-				_, err := fmt.Fprint(s.stdout, systemdUnits())
+			config := s.config()
+			if err := b.config(c, &config); err != nil {
 				return err
+			}
+			if printUnit {
+				return s.printUnit(c, l, service.Admin, args)
 			}
 			if err := l.load(); err != nil {
 				return err
 			}
-			config := s.config()
 			config.Log = s.nodeLog()
 			limitMemory(config.Log, shareBesideTrainers)
-			if err := b.config(c, &config); err != nil {
-				return err
-			}
 			service.Listen, service.Files = l.Listen, defaultFiles(args)
 			return s.up(c.Context(), config, service)
 		},
@@ -122,8 +121,22 @@ at the next start.`,
 	f := c.Flags()
 	f.StringVar(&service.Admin, "admin-listen", "", "another address for the API, health and metrics; --listen then has predictions alone")
 	f.StringVar(&service.NATS, "nats-listen", "", "where workers and predicting nodes join, such as 127.0.0.1:7701")
-	f.BoolVar(&printUnit, "print-unit", false, "print a systemd unit, and end")
+	f.BoolVar(&printUnit, "print-unit", false, "print systemd units with the other flags and files of this line, and end")
 	return c
+}
+
+// printUnit prints the units of a service with the flags and files of a command line.
+func (s *shell) printUnit(c *cobra.Command, l listenFlags, admin string, args []string) error {
+	u, err := unitOf(c, l, admin, args)
+	if err != nil {
+		return err
+	}
+	text, err := systemdUnits(u)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprint(s.stdout, text)
+	return err
 }
 
 // defaultFiles are the files of `up` where none is named.
