@@ -48,16 +48,16 @@ func pastOf(rs []bakeoff.Report, ticks []bakeoff.Tick, acts []bakeoff.Act, limit
 func writeHistoryIn(w io.Writer, all []past, width int, color bool, zone *time.Location) {
 	t := table{columns: []column{
 		{title: "WHEN"},
-		{title: "RUN", drop: 4},
-		{title: "TRIGGER", drop: 2},
-		{title: "VERDICT"},
-		{title: "CHAMPION"},
-		{title: "METRIC", drop: 1},
+		{title: "RUN", whole: true},
+		{title: "TRIGGER", drop: 3},
+		{title: "VERDICT", whole: true},
+		{title: "CHAMPION", drop: 1},
+		{title: "METRIC", drop: 2},
 		{title: "REASON", least: 20},
 	}}
 	retried := slices.ContainsFunc(all, func(p past) bool { return p.run != nil && p.run.RetryOf != "" })
 	if retried {
-		t.columns = slices.Insert(t.columns, 3, column{title: "RETRY OF", drop: 3})
+		t.columns = slices.Insert(t.columns, 3, column{title: "RETRY OF", drop: 4})
 	}
 	for _, p := range all {
 		switch {

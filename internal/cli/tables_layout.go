@@ -15,6 +15,9 @@ type column struct {
 	// drop orders the columns that may be left out where the terminal is too narrow: the highest goes
 	// first; 0 never goes.
 	drop int
+	// whole says that no cell of it is ever cut: it is to be pasted into the next command. On a terminal that
+	// is narrower, lines wrap.
+	whole bool
 	// least is the width in cells to which the last column may be cut; 0 for its whole width.
 	least int
 }
@@ -45,18 +48,9 @@ var (
 // write writes the table and returns the titles of the columns that width, in cells, left no room
 // for. Width 0 has room for all.
 func (t *table) write(w io.Writer, width int, color bool) (dropped []string) {
-	shown := make([]bool, len(t.columns))
-	for i := range shown {
-		shown[i] = true
-	}
 	widths := t.widths()
-	for width > 0 && t.need(shown, widths) > width {
-		i := t.nextToDrop(shown)
-		if i < 0 {
-			break
-		}
-		shown[i] = false
-	}
+	shown := t.fit(widths, width)
+	most := max(width, t.uncut(shown, widths))
 	titles := make([]string, len(t.columns))
 	for i, c := range t.columns {
 		titles[i] = c.title
@@ -67,7 +61,7 @@ func (t *table) write(w io.Writer, width int, color bool) (dropped []string) {
 	for _, r := range append([]row{{cells: titles, style: titleStyle}}, t.rows...) {
 		line := strings.TrimRight(t.line(r, shown, widths), " ")
 		if width > 0 {
-			line = ansi.Truncate(line, width, "…")
+			line = ansi.Truncate(line, most, "…")
 		}
 		if color {
 			line = r.style.Render(line)
@@ -75,6 +69,26 @@ func (t *table) write(w io.Writer, width int, color bool) (dropped []string) {
 		_, _ = io.WriteString(w, line+"\n")
 	}
 	return dropped
+}
+
+// fit returns which columns width leaves room for.
+func (t *table) fit(widths []int, width int) []bool {
+	shown := make([]bool, len(t.columns))
+	for i := range shown {
+		shown[i] = true
+	}
+	for width > 0 && t.need(shown, widths) > width {
+		i := t.nextToDrop(shown)
+		if i < 0 {
+			break
+		}
+		shown[i] = false
+	}
+	last := len(t.columns) - 1
+	if end := t.uncut(shown, widths); end > 0 && width > 0 && t.columns[last].least > 0 && end+len(columnGap) >= width {
+		shown[last] = false // nothing of it would be seen
+	}
+	return shown
 }
 
 // widths returns the width of each column's widest cell.
@@ -105,6 +119,22 @@ func (t *table) need(shown []bool, widths []int) int {
 		total += w + len(columnGap)
 	}
 	return total
+}
+
+// uncut returns how wide a line is up to the end of the last column that must not be cut.
+func (t *table) uncut(shown []bool, widths []int) int {
+	end, at := 0, 0
+	for i, c := range t.columns {
+		if !shown[i] {
+			continue
+		}
+		at += widths[i]
+		if c.whole {
+			end = at
+		}
+		at += len(columnGap)
+	}
+	return end
 }
 
 // nextToDrop returns the column that goes first of those that are shown, -1 if all must stay.

@@ -20,15 +20,15 @@ func writeModels(w io.Writer, vs []bakeoff.Version, aliases []bakeoff.Alias, wid
 
 func writeModelsIn(w io.Writer, vs []bakeoff.Version, aliases []bakeoff.Alias, width int, color bool, zone *time.Location) {
 	t := table{columns: []column{
-		{title: "MODEL"},
+		{title: "MODEL", drop: 2},
 		{title: "VERSION"},
 		{title: "ALIASES"},
 		{title: "CANDIDATE"},
-		{title: "CREATED"},
-		{title: "SIZE", right: true, drop: 1},
-		{title: "ARTIFACT", drop: 3},
-		{title: "RUN", drop: 2},
-		{title: "METRICS", least: 16},
+		{title: "CREATED", drop: 3},
+		{title: "SIZE", right: true, drop: 4},
+		{title: "ARTIFACT", drop: 5},
+		{title: "RUN", whole: true},
+		{title: "METRICS", drop: 1, least: 16},
 	}}
 	vs = slices.SortedFunc(slices.Values(vs), func(a, b bakeoff.Version) int {
 		return cmp.Or(strings.Compare(a.Model, b.Model), b.Version-a.Version)

@@ -306,6 +306,31 @@ func TestModels(t *testing.T) {
 	}
 }
 
+// A run's ID is what the next command is given: it is whole on a terminal of any width, whatever its
+// pipeline is called. Where there is room for it and what stands before it, no line is wider than that.
+func TestRunIDsAreNeverCut(t *testing.T) {
+	long := strings.Repeat("nightly-", 7) + "-20261122T210000123Z-ab12"
+	past := history()
+	past[1].run.Run = long
+	vs, aliases := models()
+	vs[0].Lineage.Run = long
+	for width := range 200 {
+		var lines, versions bytes.Buffer
+		writeHistoryIn(&lines, past, width, false, seoul)
+		writeModelsIn(&versions, vs, aliases, width, false, seoul)
+		for _, text := range []string{lines.String(), versions.String()} {
+			for _, id := range []string{"churn-20261122T200000Z", long} {
+				if !strings.Contains(text, id) {
+					t.Fatalf("at %d cells %s is cut:\n%s", width, id, text)
+				}
+			}
+			if width >= ansi.StringWidth("VERSION  audited, champion  candidate  "+long) {
+				checkWidth(t, text, width)
+			}
+		}
+	}
+}
+
 // Colour changes how a table looks, never what it says.
 func TestColourOnlyAddsStyle(t *testing.T) {
 	vs, aliases := models()
