@@ -231,15 +231,28 @@ type Report struct {
 	Slices      []SliceTable     `json:"slices,omitempty"`
 }
 
-// Notification is an outbox entry: one message that is owed, about a run or about ticks without
-// one. A run's is written with its verdict.
+// Move is what a person's promotion or rollback changed, as a message tells it.
+type Move struct {
+	Champion ChampionRef  `json:"champion"`           // the live version after it
+	Previous *ChampionRef `json:"previous,omitempty"` // the one that it replaced, where it did
+	Rollback bool         `json:"rollback"`
+	Hold     bool         `json:"hold"` // runs keep the champion until a person lifts that
+	By       string       `json:"by"`
+	Why      string       `json:"why,omitempty"` // in words
+	Moved    time.Time    `json:"moved"`
+	Run      string       `json:"run"` // that has built the champion
+}
+
+// Notification is an outbox entry: one message that is owed, about a run, about ticks without one or
+// about what a person made the champion. It is written with what it tells of: a run's with its verdict.
 type Notification struct {
-	ID       string    `json:"id"` // the run's
+	ID       string    `json:"id"` // the run's, or MODEL-vN- and the moment of a move
 	Pipeline string    `json:"pipeline"`
 	Revision Digest    `json:"revision"` // whose receivers get it
 	Created  time.Time `json:"created"`
 	Report   Report    `json:"report,omitzero"`
 	Ticks    *Tick     `json:"ticks,omitempty"` // without a run; Report is empty then
+	Move     *Move     `json:"move,omitempty"`  // by a person; Report is empty then
 }
 
 // Deployment is what is owed to a pipeline's deploy hooks after its champion moved. It is written with the move.

@@ -16,15 +16,15 @@ const (
 	liveStale = time.Minute // after the verdict: the nodes may serve the next version by then
 )
 
-// words adds to a notification what can be said only when it is sent. The message of a promotion
-// waits a little for the nodes.
+// words adds to a notification what can be said only when it is sent. The message of a champion that is
+// new waits a little for the nodes.
 func (n *Notifier) words(ctx context.Context, note bakeoff.Notification) message {
 	m := message{note: note, link: n.link}
 	if n.zone != nil {
 		m.zone = n.zone(ctx, note.Pipeline, note.Revision)
 	}
-	c := note.Report.Champion
-	if n.live == nil || note.Report.Verdict != bakeoff.Promoted || c == nil || time.Since(note.Created) > liveStale {
+	c := promoted(note)
+	if n.live == nil || c == nil || time.Since(note.Created) > liveStale {
 		return m
 	}
 	look := time.NewTicker(liveLook)
@@ -41,6 +41,17 @@ func (n *Notifier) words(ctx context.Context, note bakeoff.Notification) message
 			return m
 		}
 	}
+}
+
+// promoted returns the version that what is told has made the champion, nil where it has made none.
+func promoted(note bakeoff.Notification) *bakeoff.ChampionRef {
+	switch {
+	case note.Move != nil:
+		return &note.Move.Champion
+	case note.Report.Verdict == bakeoff.Promoted:
+		return note.Report.Champion
+	}
+	return nil
 }
 
 // liveLine is "live on 2 of 3 nodes", with the refusals; "" where no node answers requests.

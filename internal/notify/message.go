@@ -83,6 +83,7 @@ func (m message) slack() slack.WebhookMessage {
 const (
 	typeRun   = "run"   // a run has ended
 	typeTicks = "ticks" // of a schedule, without a run
+	typeMove  = "move"  // a person has made a version the champion
 	typeTest  = "test"
 )
 
@@ -95,6 +96,7 @@ type payload struct {
 	Link   string          `json:"link,omitempty"`
 	Report *bakeoff.Report `json:"report,omitempty"` // typeRun
 	Ticks  *bakeoff.Tick   `json:"ticks,omitempty"`  // typeTicks
+	Move   *bakeoff.Move   `json:"move,omitempty"`   // typeMove
 }
 
 func (m message) payload() payload {
@@ -104,6 +106,8 @@ func (m message) payload() payload {
 		p.Type = typeTest
 	case m.note.Ticks != nil:
 		p.Type, p.Ticks = typeTicks, m.note.Ticks
+	case m.note.Move != nil:
+		p.Type, p.Move = typeMove, m.note.Move
 	default:
 		p.Report = &m.note.Report
 	}
@@ -130,12 +134,16 @@ func (m message) letter() string {
 	return strings.Join(append(parts, end), "\n\n") + "\n"
 }
 
-// page is the URL of the run's page, "" for none.
+// page is the URL of the run's page, of the one that has built the champion after a move; "" for none.
 func (m message) page() string {
-	if m.link == "" || m.test || m.note.Ticks != nil {
+	run := m.note.ID
+	if m.note.Move != nil {
+		run = m.note.Move.Run
+	}
+	if m.link == "" || m.test || m.note.Ticks != nil || run == "" {
 		return ""
 	}
-	return m.link + "/runs/" + url.PathEscape(m.note.ID)
+	return m.link + "/runs/" + url.PathEscape(run)
 }
 
 // plainText holds escaped text in which Slack looks for neither formatting nor emoji.
@@ -154,6 +162,9 @@ func (m message) headline() string {
 	}
 	if m.note.Ticks != nil {
 		return ticksHeadline(m.note)
+	}
+	if m.note.Move != nil {
+		return moveHeadline(m.note)
 	}
 	late := ""
 	if m.note.Report.Late {
@@ -177,6 +188,16 @@ func runHeadline(n bakeoff.Notification) string {
 	return pipeline + ": no verdict"
 }
 
+// moveHeadline says what is live now, and whose decision it was.
+func moveHeadline(n bakeoff.Notification) string {
+	pipeline, by := plain.Line(n.Pipeline), plain.Line(n.Move.By)
+	candidate, version := plain.Line(n.Move.Champion.Candidate), n.Move.Champion.Version
+	if n.Move.Rollback {
+		return fmt.Sprintf("%s v%d (%s) is live again: rollback by %s", pipeline, version, candidate, by)
+	}
+	return fmt.Sprintf("%s is deployed (%s v%d) by %s", candidate, pipeline, version, by)
+}
+
 // ticksHeadline says how many ticks had no run: "churn: 3 ticks missed".
 func ticksHeadline(n bakeoff.Notification) string {
 	count := fmt.Sprintf("%s ticks", plain.Count(n.Ticks.Count))
@@ -193,6 +214,8 @@ func (m message) reason() string {
 		return "Somebody tries this receiver out. No run has ended, and there is nothing to do."
 	case m.note.Ticks != nil:
 		return plain.Line(m.note.Ticks.Reason)
+	case m.note.Move != nil:
+		return plain.Line(m.note.Move.Why)
 	}
 	return plain.Line(m.note.Report.Reason)
 }
@@ -241,6 +264,9 @@ func (m message) facts() []string {
 	if m.live != "" {
 		lines = append(lines, m.live)
 	}
+	if move := m.note.Move; move != nil {
+		return append(lines, replaced(move)...)
+	}
 	if line := figures(r); line != "" {
 		lines = append(lines, line)
 	}
@@ -257,6 +283,18 @@ func (m message) facts() []string {
 		lines = append(lines, "took "+seconds(r.Seconds))
 	}
 	return lines
+}
+
+// replaced says which version a move has replaced, and whether runs may replace the new one.
+func replaced(m *bakeoff.Move) []string {
+	var lines []string
+	if p := m.Previous; p != nil {
+		lines = append(lines, fmt.Sprintf("was v%d (%s)", p.Version, cell(p.Candidate, nameCells)))
+	}
+	if m.Hold {
+		return append(lines, "held: runs keep it until it is resumed, or promoted by hand")
+	}
+	return append(lines, "the next run may replace it")
 }
 
 // span says which ticks they were.
@@ -403,9 +441,16 @@ func failures(r *bakeoff.Report) []string {
 // closing says how to go back, where there is something to go back to, and names the run.
 func (m message) closing() string {
 	n := m.note
+	pipeline := cut(plain.Line(n.Pipeline), 100)
 	var parts []string
-	if n.Report.Verdict == bakeoff.Promoted && n.Report.Previous != nil {
-		parts = append(parts, "Undo: bakeoff rollback "+cut(plain.Line(n.Pipeline), 100))
+	switch move := n.Move; {
+	case move != nil && move.Previous != nil && move.Rollback: // going back once more would go further back
+		parts = append(parts, fmt.Sprintf("Undo: bakeoff promote %s --version %d", pipeline, move.Previous.Version))
+	case move != nil && move.Previous != nil, n.Report.Verdict == bakeoff.Promoted && n.Report.Previous != nil:
+		parts = append(parts, "Undo: bakeoff rollback "+pipeline)
+	}
+	if n.Move != nil && n.Move.Hold {
+		parts = append(parts, "Lift the hold: bakeoff resume "+pipeline)
 	}
 	if n.Report.Pending != nil {
 		name := cut(plain.Line(n.Pipeline), 100)
@@ -416,7 +461,9 @@ func (m message) closing() string {
 	case m.test:
 		parts = append(parts, "Test: "+id)
 	case n.Ticks != nil:
-		parts = append(parts, "Next ticks: bakeoff schedule "+cut(plain.Line(n.Pipeline), 100))
+		parts = append(parts, "Next ticks: bakeoff schedule "+pipeline)
+	case n.Move != nil:
+		parts = append(parts, "Built by run: "+cut(plain.Line(n.Move.Run), 100))
 	default:
 		parts = append(parts, "Run: "+id)
 	}

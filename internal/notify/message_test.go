@@ -119,6 +119,16 @@ func messages() map[string]bakeoff.Notification {
 			Pipeline: "churn", Time: time.Date(2026, 11, 22, 5, 0, 30, 0, time.FixedZone("KST", 9*3600)), Last: time.Date(2026, 11, 22, 5, 0, 30, 0, time.UTC),
 			Count: 1, State: bakeoff.TickSkipped, Reason: "the run churn-20261122T200000Z was still open",
 		}},
+		"rollback": {ID: "churn-v16-20261122T200000123456Z", Pipeline: "churn", Move: &bakeoff.Move{
+			Champion: *live("forest", 16), Previous: live("boosting", 17), Rollback: true, Hold: true,
+			By: "kim", Why: "odd scores since noon <!channel>", Run: "churn-20261121T200000Z",
+		}},
+		"by-hand": {ID: "churn-v18-20261122T200000123456Z", Pipeline: "churn", Move: &bakeoff.Move{
+			Champion: *live("forest", 18), Previous: live("boosting", 17), By: "deploy-bot", Why: "promoted by hand", Run: "churn-20261122T200000Z",
+		}},
+		"by-hand-first": {ID: "churn-v1-20261122T200000123456Z", Pipeline: "churn", Move: &bakeoff.Move{
+			Champion: *live("forest", 1), Hold: true, By: "kim", Run: "churn-20261122T200000Z",
+		}},
 		"long-names": notification(long, bakeoff.Report{
 			Verdict: bakeoff.Promoted, Reason: strings.Repeat("because ", 1000),
 			Champion: live(long, 1234567), Previous: live(long, 1234566),
@@ -280,6 +290,10 @@ func FuzzMessage(f *testing.F) {
 			r.Leaderboard = append(r.Leaderboard, row)
 		}
 		checkLimits(t, bakeoff.Notification{ID: pipeline, Pipeline: pipeline, Report: r})
+		checkLimits(t, bakeoff.Notification{ID: pipeline, Pipeline: pipeline, Move: &bakeoff.Move{
+			Champion: *live(candidate, number), Previous: live(candidate, number), Rollback: rows%2 == 0, Hold: verdict%2 == 0,
+			By: metric, Why: reason, Run: pipeline,
+		}})
 		checkLimits(t, bakeoff.Notification{ID: pipeline, Pipeline: pipeline, Ticks: &bakeoff.Tick{
 			Count: number, State: bakeoff.TickState(metric), Reason: reason, Time: time.Unix(int64(number)>>8, 0),
 		}})

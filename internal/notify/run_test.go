@@ -340,6 +340,30 @@ func TestTicksAreToldByTheClockOfTheirSchedule(t *testing.T) {
 	}
 }
 
+// TestARollbackSaysWhereItIsLive has nodes that serve the older version again after a while.
+func TestARollbackSaysWhereItIsLive(t *testing.T) {
+	inPipes(t, []step{accept}, func(t *testing.T, slack *receiver, connect func(*notify.Notifier), to bakeoff.Receiver) {
+		note := messages()["rollback"]
+		note.Created = time.Now()
+		n := newNotifier(t, newMemory(note), to)
+		connect(n)
+		began := time.Now()
+		n.AskLive(func(_ context.Context, model string, version int) (int, int, []string) {
+			if model != "churn" || version != 16 {
+				t.Errorf("asked for %s v%d", model, version)
+			}
+			if time.Since(began) < time.Second {
+				return 1, 2, nil
+			}
+			return 2, 2, nil
+		})
+		flush(t, n)
+		if got := slack.received()[0].Text; !strings.Contains(got, "\nlive on 2 of 2 nodes\nwas v17") {
+			t.Errorf("message %q", got)
+		}
+	})
+}
+
 func TestTestSaysThatItIsOne(t *testing.T) {
 	slack, to := listen(t, accept)
 	store := newMemory()

@@ -46,18 +46,18 @@ func hook(t *testing.T, status int) (bakeoff.Receiver, func() []posted) {
 
 func TestWebhookGetsSignedJSON(t *testing.T) {
 	to, received := hook(t, http.StatusAccepted)
-	run, ticks := messages()["promoted"], messages()["missed"]
-	run.Created, ticks.Created = time.Now(), time.Now().Add(time.Second)
-	n := newNotifier(t, newMemory(run, ticks), to)
+	run, ticks, move := messages()["promoted"], messages()["missed"], messages()["rollback"]
+	run.Created, ticks.Created, move.Created = time.Now(), time.Now().Add(time.Second), time.Now().Add(2*time.Second)
+	n := newNotifier(t, newMemory(run, ticks, move), to)
 	n.LinkTo("https://bakeoff.test/")
-	if sum := flush(t, n); sum.Sent != 2 {
+	if sum := flush(t, n); sum.Sent != 3 {
 		t.Errorf("summary %+v", sum)
 	}
 	all := received()
-	if len(all) != 2 {
+	if len(all) != 3 {
 		t.Fatalf("%d requests", len(all))
 	}
-	for i, note := range []bakeoff.Notification{run, ticks} {
+	for i, note := range []bakeoff.Notification{run, ticks, move} {
 		h := all[i].header
 		if h.Get("Bakeoff-Id") != note.ID || h.Get("Bakeoff-Signature") != outbound.Sign("key", h.Get("Bakeoff-Timestamp"), all[i].body) {
 			t.Errorf("header %v", h)
@@ -68,12 +68,16 @@ func TestWebhookGetsSignedJSON(t *testing.T) {
 		Repeat               *bool
 		Report               *bakeoff.Report
 		Ticks                *bakeoff.Tick
+		Move                 *bakeoff.Move
 	}
-	var first, second content
+	var first, second, third content
 	if err := json.Unmarshal(all[0].body, &first); err != nil {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal(all[1].body, &second); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(all[2].body, &third); err != nil {
 		t.Fatal(err)
 	}
 	if first.Type != "run" || first.Repeat == nil || *first.Repeat || first.Ticks != nil || first.Link != "https://bakeoff.test/runs/"+run.ID ||
@@ -86,6 +90,13 @@ func TestWebhookGetsSignedJSON(t *testing.T) {
 	if second.Type != "ticks" || second.Report != nil || second.Ticks.Count != 3 || second.Link != "" ||
 		second.Text != "churn: 3 ticks missed\nno node was up; only the latest is made up for <!here>\nfirst: 2026-11-20 20:00 UTC\nlast: 2026-11-22 20:00 UTC" {
 		t.Errorf("%s", all[1].body)
+	}
+	if third.Type != "move" || third.Report != nil || third.Ticks != nil || third.Link != "https://bakeoff.test/runs/"+move.Move.Run ||
+		!strings.HasPrefix(third.Text, "churn v16 (forest) is live again: rollback by kim\nodd scores since noon <!channel>\nwas v17 (boosting)\n") {
+		t.Errorf("%s", all[2].body)
+	}
+	if diff := cmp.Diff(move.Move, third.Move); diff != "" {
+		t.Errorf("move (-want +got):\n%s", diff)
 	}
 }
 
