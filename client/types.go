@@ -139,6 +139,7 @@ type Promotion struct {
 	Why       string `json:"why,omitempty" maxLength:"1000" doc:"in words, for the record"`
 	Hold      bool   `json:"hold,omitempty" doc:"runs keep it until it is resumed or promoted by hand; else the next run may replace it"`
 	Force     bool   `json:"force,omitempty" doc:"a candidate that the judge has not let pass beside today's champion; why is required then"`
+	Quiet     bool   `json:"quiet,omitempty" doc:"nobody is notified of it"`
 }
 
 // Answer is a person's word on what waits for approval.
@@ -152,6 +153,7 @@ type Rollback struct {
 	To     int    `json:"to,omitempty" minimum:"1" doc:"a version; the one before the champion where it is left out"`
 	Why    string `json:"why,omitempty" maxLength:"1000" doc:"in words, for the record"`
 	NoHold bool   `json:"no_hold,omitempty" doc:"the next run may promote again"`
+	Quiet  bool   `json:"quiet,omitempty" doc:"nobody is notified of it"`
 }
 
 // Live says where a model's champion answers.

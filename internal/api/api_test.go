@@ -126,15 +126,15 @@ var calls = map[string]struct {
 	},
 	"Promote": {
 		func(ctx context.Context, c *client.Client) (any, error) {
-			return c.Promote(ctx, "churn", client.Promotion{Candidate: "forest", Run: run, Why: "better", Hold: true})
+			return c.Promote(ctx, "churn", client.Promotion{Candidate: "forest", Run: run, Why: "better", Hold: true, Quiet: true})
 		},
-		"Promote churn {Version:0 Candidate:forest Run:" + run + " Why:better Hold:true Force:false} {By:kim Why:better}", model(),
+		"Promote churn {Version:0 Candidate:forest Run:" + run + " Why:better Hold:true Force:false Quiet:true} {By:kim Why:better}", model(),
 	},
 	"Promote by force": {
 		func(ctx context.Context, c *client.Client) (any, error) {
 			return c.Promote(ctx, "churn", client.Promotion{Candidate: "forest", Why: "the old one is broken", Force: true})
 		},
-		"Promote churn {Version:0 Candidate:forest Run: Why:the old one is broken Hold:false Force:true} {By:kim Why:the old one is broken}", model(),
+		"Promote churn {Version:0 Candidate:forest Run: Why:the old one is broken Hold:false Force:true Quiet:false} {By:kim Why:the old one is broken}", model(),
 	},
 	"Approve": {
 		func(ctx context.Context, c *client.Client) (any, error) {
@@ -151,9 +151,9 @@ var calls = map[string]struct {
 	"Acts": {func(ctx context.Context, c *client.Client) (any, error) { return c.Acts(ctx, "churn", 7) }, "Acts churn 7", first((&fake{}).Acts(bg, "churn", 0))},
 	"Rollback": {
 		func(ctx context.Context, c *client.Client) (any, error) {
-			return c.Rollback(ctx, "churn", client.Rollback{To: 16, NoHold: true})
+			return c.Rollback(ctx, "churn", client.Rollback{To: 16, NoHold: true, Quiet: true})
 		},
-		"Rollback churn {To:16 Why: NoHold:true} {By:kim Why:}", model(),
+		"Rollback churn {To:16 Why: NoHold:true Quiet:true} {By:kim Why:}", model(),
 	},
 	"Serving": {func(ctx context.Context, c *client.Client) (any, error) { return c.Serving(ctx) }, "Serving", first((&fake{}).Serving(bg))},
 	"Workers": {func(ctx context.Context, c *client.Client) (any, error) { return c.Workers(ctx) }, "Workers", first((&fake{}).Workers(bg))},

@@ -15,7 +15,7 @@ func (f face) Approve(ctx context.Context, model string, r client.Answer, a api.
 	if _, err := f.known(ctx, model); err != nil {
 		return bakeoff.Model{}, err
 	}
-	return f.answering(ctx)(f.registry.Approve(ctx, asked(model, a), r.Run))
+	return f.answering(ctx)(f.registry.Approve(ctx, asked(model, a, false), r.Run))
 }
 
 // Reject implements api.Models.
@@ -23,7 +23,7 @@ func (f face) Reject(ctx context.Context, model string, r client.Answer, a api.A
 	if _, err := f.known(ctx, model); err != nil {
 		return bakeoff.Model{}, err
 	}
-	return f.registry.Reject(ctx, asked(model, a), r.Run)
+	return f.registry.Reject(ctx, asked(model, a, false), r.Run)
 }
 
 // Acts implements api.Models.

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,12 +18,8 @@ import (
 )
 
 // asked is what a caller of the API asks of the registry.
-func asked(model string, a api.Act) registry.Act {
-	why := a.Why
-	if why == "" {
-		why = "no reason given"
-	}
-	return registry.Act{Model: model, By: a.By, Why: why}
+func asked(model string, a api.Act, quiet bool) registry.Act {
+	return registry.Act{Model: model, By: a.By, Why: cmp.Or(a.Why, "no reason given"), Quiet: quiet}
 }
 
 // Models implements api.Models.
@@ -46,8 +43,9 @@ func (f face) Promote(ctx context.Context, model string, p client.Promotion, a a
 	if _, err := f.known(ctx, model); err != nil {
 		return bakeoff.Model{}, err
 	}
+	act := asked(model, a, p.Quiet)
 	if p.Version != 0 {
-		return f.answering(ctx)(f.registry.Promote(ctx, asked(model, a), p.Version, p.Hold))
+		return f.answering(ctx)(f.registry.Promote(ctx, act, p.Version, p.Hold))
 	}
 	run := p.Run
 	if run == "" {
@@ -61,7 +59,6 @@ func (f face) Promote(ctx context.Context, model string, p client.Promotion, a a
 		}
 		run = last.Run
 	}
-	act := asked(model, a)
 	act.Force = p.Force
 	return f.answering(ctx)(f.registry.PromoteTrial(ctx, act, run, p.Candidate, p.Hold))
 }
@@ -71,7 +68,7 @@ func (f face) Rollback(ctx context.Context, model string, r client.Rollback, a a
 	if _, err := f.known(ctx, model); err != nil {
 		return bakeoff.Model{}, err
 	}
-	return f.answering(ctx)(f.registry.Rollback(ctx, asked(model, a), r.To, !r.NoHold))
+	return f.answering(ctx)(f.registry.Rollback(ctx, asked(model, a, r.Quiet), r.To, !r.NoHold))
 }
 
 const (

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -72,7 +73,7 @@ func (f face) Undelivered(ctx context.Context) ([]client.Undelivered, error) {
 	for _, d := range deliveries {
 		u := byID[d.Notification]
 		if u == nil {
-			u = &client.Undelivered{Notification: d.Notification, Created: d.Time, Summary: "the message of run " + d.Notification}
+			u = &client.Undelivered{Notification: d.Notification, Created: d.Time, Summary: "the message " + d.Notification}
 			byID[d.Notification] = u
 		}
 		u.Deliveries = append(u.Deliveries, d)
@@ -94,6 +95,11 @@ func (f face) Undelivered(ctx context.Context) ([]client.Undelivered, error) {
 func summary(n bakeoff.Notification) string {
 	if n.Ticks != nil {
 		return string(n.Ticks.State) + ": " + n.Ticks.Reason
+	}
+	if m := n.Move; m != nil && m.Rollback {
+		return fmt.Sprintf("rollback to v%d by %s: %s", m.Champion.Version, m.By, m.Why)
+	} else if m != nil {
+		return fmt.Sprintf("promotion of v%d by %s: %s", m.Champion.Version, m.By, m.Why)
 	}
 	return string(n.Report.Verdict) + ": " + n.Report.Reason
 }

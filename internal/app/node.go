@@ -143,9 +143,7 @@ func (n *Node) introduce() {
 	})
 	n.scheduler = schedule.New(n.counted, dueRuns{n}, log)
 	n.notifier = notify.New(n.counted, n.receivers, log)
-	n.notifier.AskLive(func(_ context.Context, model string, version int) (int, int, []string) {
-		return n.liveOn(model, version)
-	})
+	n.notifier.AskLive(n.toldLive)
 	n.notifier.AskZone(n.zone)
 	n.deployer = deploy.New(deploy.Config{
 		Store: n.counted, Hooks: n.hooks, Artifacts: n.artifactFiles, Scratch: n.scratch, Keep: n.server.Dir(), Log: log,
@@ -164,6 +162,16 @@ func (n *Node) liveOn(model string, version int) (live, nodes int, refused []str
 		nodes = max(nodes, 1)
 	}
 	return live, nodes, refused
+}
+
+// toldLive is liveOn for messages. Of a version that is not the champion any more nothing is worth telling,
+// nor waiting for.
+func (n *Node) toldLive(ctx context.Context, model string, version int) (live, nodes int, refused []string) {
+	m, _, err := n.store.Model(ctx, model)
+	if err == nil && m.Champion() != version {
+		return 0, 0, nil
+	}
+	return n.liveOn(model, version)
 }
 
 // tellServed enters what this node answers with into its roster.

@@ -33,6 +33,15 @@ func (s *shell) act(c *cobra.Command, args []string, do func(ctx context.Context
 	})
 }
 
+// moved tells what is live now, and then carries out what is owed for it where no node does.
+func (s *shell) moved(ctx context.Context, n *session, m bakeoff.Model) error {
+	if err := s.live(ctx, n, m); err != nil {
+		return err
+	}
+	s.settle(ctx, n)
+	return nil
+}
+
 // live tells what is live now.
 func (s *shell) live(ctx context.Context, n *session, m bakeoff.Model) error {
 	if s.json {
@@ -71,35 +80,36 @@ func parseVersion(text string) (int, error) {
 
 func (s *shell) rollbackCommand() *cobra.Command {
 	var version, reason string
-	var noHold bool
+	var noHold, quiet bool
 	c := &cobra.Command{
 		Use: "rollback [NAME]", Short: "Make the previous version the champion again", Args: cobra.MaximumNArgs(1),
 		Long: `Rollback makes an earlier version the champion again, after it has given its
 golden answers from the store. Runs then keep it until resume or promote lifts
-the hold.`,
+the hold. The pipeline's receivers are told.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			to, err := parseVersion(version)
 			if err != nil {
 				return err
 			}
 			return s.act(c, args, func(ctx context.Context, n *session, name string) error {
-				m, err := n.Rollback(ctx, name, client.Rollback{To: to, Why: reason, NoHold: noHold})
+				m, err := n.Rollback(ctx, name, client.Rollback{To: to, Why: reason, NoHold: noHold, Quiet: quiet})
 				if err != nil {
 					return err
 				}
-				return s.live(ctx, n, m)
+				return s.moved(ctx, n, m)
 			})
 		},
 	}
 	c.Flags().StringVar(&version, "to", "", "the version to go back to (default: the one before the champion)")
 	c.Flags().StringVar(&reason, "reason", "no reason given", "why, for the record")
 	c.Flags().BoolVar(&noHold, "no-hold", false, "let the next run promote again")
+	c.Flags().BoolVar(&quiet, "no-notify", false, "send no message about it")
 	return c
 }
 
 func (s *shell) promoteCommand() *cobra.Command {
 	var version, candidate, run, reason string
-	var hold, force bool
+	var hold, force, quiet bool
 	c := &cobra.Command{
 		Use: "promote [NAME]", Short: "Make a version, or what a run has built, the champion", Args: cobra.MaximumNArgs(1),
 		Long: `Promote makes a version the champion by your decision, after it has given its
@@ -108,7 +118,7 @@ run (or --run ID) has built of --candidate NAME. It lifts a hold. The next run
 may replace it, as may one that is under way, unless --hold keeps it until
 resume or another promotion by hand. A candidate that the judge has not let pass
 beside today's champion takes --force and a --reason; it has to answer in any
-case.`,
+case. The pipeline's receivers are told.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			number, err := parseVersion(version)
 			if err != nil {
@@ -121,11 +131,13 @@ case.`,
 				return usage(c, bakeoff.Errorf(bakeoff.CodeInvalid, "say why it is forced: --reason \"...\""))
 			}
 			return s.act(c, args, func(ctx context.Context, n *session, name string) error {
-				m, err := n.Promote(ctx, name, client.Promotion{Version: number, Candidate: candidate, Run: run, Why: reason, Hold: hold, Force: force})
+				m, err := n.Promote(ctx, name, client.Promotion{
+					Version: number, Candidate: candidate, Run: run, Why: reason, Hold: hold, Force: force, Quiet: quiet,
+				})
 				if err != nil {
 					return err
 				}
-				return s.live(ctx, n, m)
+				return s.moved(ctx, n, m)
 			})
 		},
 	}
@@ -135,6 +147,7 @@ case.`,
 	c.Flags().StringVar(&reason, "reason", "promoted by hand", "why, for the record")
 	c.Flags().BoolVar(&hold, "hold", false, "have runs keep it")
 	c.Flags().BoolVar(&force, "force", false, "with --reason: also what the judge has not let pass")
+	c.Flags().BoolVar(&quiet, "no-notify", false, "send no message about it")
 	return c
 }
 

@@ -361,11 +361,11 @@ func (s *shell) settle(ctx context.Context, n *session) {
 	for _, d := range sum.Deliveries {
 		switch d.State {
 		case bakeoff.DeliverySent:
-			fmt.Fprintf(s.stderr, "message of run %s sent\n", d.Notification)
+			fmt.Fprintf(s.stderr, "message %s sent\n", d.Notification)
 		case bakeoff.DeliveryRefused:
-			fmt.Fprintf(s.stderr, "message of run %s was refused: %s\n", d.Notification, d.Detail)
+			fmt.Fprintf(s.stderr, "message %s was refused: %s\n", d.Notification, d.Detail)
 		default:
-			fmt.Fprintf(s.stderr, "message of run %s could not be delivered and is kept: %s\n", d.Notification, d.Detail)
+			fmt.Fprintf(s.stderr, "message %s could not be delivered and is kept: %s\n", d.Notification, d.Detail)
 		}
 	}
 	if err != nil {

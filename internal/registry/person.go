@@ -14,6 +14,7 @@ type Act struct {
 	By    string
 	Why   string
 	Force bool // PromoteTrial: whatever the judge said
+	Quiet bool // nobody is notified of it
 }
 
 // Rollback makes an earlier version the champion again, after it has given its golden answers:
@@ -129,8 +130,8 @@ func (r *Registry) Resume(ctx context.Context, a Act) (held bool, err error) {
 // errNothing says that there is nothing to change, and so nothing to record.
 var errNothing = errors.New("nothing to do")
 
-// act changes a model's record, anew if somebody else was faster, and records that together with it.
-// The change may add to the record.
+// act changes a model's record, anew if somebody else was faster, and records that together with it,
+// and what is owed for it to hooks and receivers. The change may add to the record.
 func (r *Registry) act(
 	ctx context.Context, a Act, record *bakeoff.Act, change func(bakeoff.Model) (bakeoff.Model, *bakeoff.Version, error),
 ) (bakeoff.Model, error) {
@@ -150,11 +151,12 @@ func (r *Registry) act(
 		if err != nil {
 			return m, err
 		}
-		deploy, err := r.actDeployment(ctx, m, after, version)
-		if err != nil {
+		made := bakeoff.Change{Model: after, Revision: revision, Version: version}
+		if err := r.oweMove(ctx, a, m, &made); err != nil {
 			return m, err
 		}
-		conflict = r.store.Commit(ctx, bakeoff.Change{Model: after, Revision: revision, Version: version, Deploy: deploy, Act: recorded(*record, a, m, after)})
+		made.Act = recorded(*record, a, m, after)
+		conflict = r.store.Commit(ctx, made)
 		if bakeoff.CodeOf(conflict) != bakeoff.CodeConflict {
 			return after, conflict
 		}

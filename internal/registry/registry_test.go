@@ -344,6 +344,82 @@ func TestEveryMoveOfTheChampionIsOwedToTheHooks(t *testing.T) {
 	}
 }
 
+// toldMove is a message about a move, in short.
+type toldMove struct {
+	Champion, Previous int
+	Rollback, Hold     bool
+	By, Why, Run       string
+	Revision           bakeoff.Digest
+}
+
+// toldMoves returns the messages about moves that are owed, oldest first.
+func (f fixture) toldMoves(t *testing.T) []toldMove {
+	t.Helper()
+	owed, err := f.store.Outbox(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []toldMove
+	for _, n := range owed {
+		m := n.Move
+		if m == nil {
+			continue
+		}
+		one := toldMove{m.Champion.Version, 0, m.Rollback, m.Hold, m.By, m.Why, m.Run, n.Revision}
+		if m.Previous != nil {
+			one.Previous = m.Previous.Version
+		}
+		all = append(all, one)
+		if !strings.HasPrefix(n.ID, fmt.Sprintf("churn-v%d-20", m.Champion.Version)) || !n.Created.Equal(m.Moved) || m.Champion.Candidate != "forest" || n.Report.Run != "" {
+			t.Errorf("notification %+v", n)
+		}
+	}
+	return all
+}
+
+// TestWhatAPersonMakesTheChampionIsTold rolls back and promotes in every way: with the move, and only with one,
+// goes a message, unless none is wanted.
+func TestWhatAPersonMakesTheChampionIsTold(t *testing.T) {
+	f := open(t)
+	ctx := t.Context()
+	act := registry.Act{Model: "churn", By: "kim", Why: "complaints"}
+	quiet := act
+	quiet.Quiet = true
+	current := bakeoff.DigestOf([]byte("today's file"))
+	if err := f.store.PutPipeline(ctx, bakeoff.PipelineFile{Name: "churn", Revision: current}); err != nil {
+		t.Fatal(err)
+	}
+	f.decided(t, "churn-z", 0)
+	did := func(_ bakeoff.Model, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	did(f.PromoteTrial(ctx, act, "churn-z", "forest", false)) // v1, before which there was none
+	f.commit(t, f.decided(t, "churn-a", 1))                   // v2
+	did(f.Rollback(ctx, act, 0, true))
+	did(f.Promote(ctx, act, 1, false)) // lifts the hold, moves nothing
+	did(f.Promote(ctx, act, 1, true))  // holds, moves nothing
+	did(f.Promote(ctx, act, 2, true))
+	did(f.Rollback(ctx, quiet, 1, false))
+	did(f.PromoteTrial(ctx, quiet, "churn-z", "forest", false))
+	if _, err := f.Promote(ctx, act, 9, false); bakeoff.CodeOf(err) != bakeoff.CodeNotFound {
+		t.Errorf("a version that does not exist: %v", err)
+	}
+	want := []toldMove{
+		{1, 0, false, false, "kim", "complaints", "churn-z", current},
+		{1, 2, true, true, "kim", "complaints", "churn-z", current},
+		{2, 1, false, true, "kim", "complaints", "churn-a", current},
+	}
+	if diff := cmp.Diff(want, f.toldMoves(t)); diff != "" {
+		t.Errorf("messages about moves (-want +got):\n%s", diff)
+	}
+	if moves, err := f.store.Deployments(ctx); err != nil || len(moves) != 6 {
+		t.Errorf("%d moves are owed to the hooks (%v), want 6: silence is for people alone", len(moves), err)
+	}
+}
+
 func TestTheHooksOfAVersionStandInForAFileThatIsNotKnown(t *testing.T) {
 	f := open(t)
 	a, b := f.decided(t, "churn-a", 0), f.decided(t, "churn-b", 1)
@@ -356,5 +432,8 @@ func TestTheHooksOfAVersionStandInForAFileThatIsNotKnown(t *testing.T) {
 	owed, err := f.store.Deployments(t.Context())
 	if err != nil || len(owed) != 3 || owed[2].Revision != "of a" {
 		t.Errorf("%v, %+v", err, owed)
+	}
+	if told := f.toldMoves(t); len(told) != 1 || told[0].Revision != "of a" {
+		t.Errorf("told %+v: so do its receivers", told)
 	}
 }

@@ -4,14 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/bakeoffhq/bakeoff"
 )
@@ -217,21 +214,34 @@ func (s *Store) Outbox(ctx context.Context) ([]bakeoff.Notification, error) {
 	return ns, err
 }
 
-// Settle takes a notification out of the outbox: every receiver has got or refused it. Of one about
-// ticks a mark stays, for PutNotification; that a run is told of once follows from its verdict, and
-// nothing of it stays for whoever reads the outbox to go over.
+// Settle takes a notification out of the outbox: every receiver has got or refused it. It may be called
+// again. Of one about ticks a mark stays, for PutNotification; that a run, or a move of the champion, is
+// told of once follows from what it was written with, and nothing of it stays for whoever reads the
+// outbox to go over.
 func (s *Store) Settle(ctx context.Context, notification string) error {
-	key := "outbox." + notification
-	ended, err := s.hasVerdict(ctx, notification)
-	switch {
-	case err != nil:
-	case ended:
-		err = s.forget(ctx, "decisions", key)
-	default:
-		err = s.decisions.Purge(ctx, key)
-	}
-	if err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
+	if err := s.settle(ctx, notification); err != nil {
 		return fmt.Errorf("settle notification %s: %w", notification, unavailable(err))
 	}
 	return nil
+}
+
+func (s *Store) settle(ctx context.Context, notification string) error {
+	key := "outbox." + notification
+	ended, err := s.hasVerdict(ctx, notification)
+	if err != nil {
+		return err
+	}
+	if !ended { // else its report, which may be long, need not be read
+		n, err := s.Notification(ctx, notification)
+		if bakeoff.CodeOf(err) == bakeoff.CodeNotFound {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if n.Ticks != nil {
+			return s.decisions.Purge(ctx, key)
+		}
+	}
+	return s.forget(ctx, "decisions", key)
 }

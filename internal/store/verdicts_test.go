@@ -120,15 +120,29 @@ func TestDeliveriesOfManyNotifications(t *testing.T) {
 	}
 }
 
-// TestNothingStaysOfWhatWasTold settles the message of a run: whoever reads the outbox later does not
+// TestNothingStaysOfWhatWasTold settles the messages of a run and of a person's act: whoever reads the outbox later does not
 // have to go over what was ever told.
 func TestNothingStaysOfWhatWasTold(t *testing.T) {
 	s, srv := storetest.Open(t)
 	ctx := t.Context()
 	promote(t, s, 1)
+	model, revision, err := s.Model(ctx, "churn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const moved = "churn-v1-20261122T200000000000Z"
+	move := &bakeoff.Notification{ID: moved, Pipeline: "churn", Move: &bakeoff.Move{By: "kim"}}
+	if err := s.Commit(ctx, bakeoff.Change{Model: model, Revision: revision, Outbox: move}); err != nil {
+		t.Fatal(err)
+	}
+	if owed := must(s.Outbox(ctx))(t); len(owed) != 2 || owed[0].Move == nil && owed[1].Move == nil {
+		t.Errorf("owed: %+v", owed)
+	}
 	for range 2 { // it may be called again
-		if err := s.Settle(ctx, "churn-1"); err != nil {
-			t.Fatal(err)
+		for _, id := range []string{"churn-1", moved} {
+			if err := s.Settle(ctx, id); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if err := s.SettleDeployment(ctx, "churn-v1-x"); err != nil {
 			t.Fatal(err)
