@@ -31,6 +31,19 @@ type PipelineFile struct {
 	Path     string    `json:"path"`
 	Text     string    `json:"text"`
 	Applied  time.Time `json:"applied"`
+	Removed  *Removal  `json:"removed,omitempty"` // of a pipeline that is not there any more
+}
+
+// Removal says who removed a pipeline. Its runs and its model stay.
+type Removal struct {
+	By string    `json:"by"`
+	At time.Time `json:"at"`
+}
+
+// Refusal is the error of who asks of a removed pipeline what only one that is there can do.
+func (r Removal) Refusal(pipeline string) *Error {
+	return Errorf(CodeNotFound, "pipeline %s was removed by %s on %s", pipeline, r.By, r.At.Format(time.DateOnly)).
+		WithHint("`bakeoff history %s` and `bakeoff models %s` show what it has left; `bakeoff run FILE` or `bakeoff up FILE` brings it back", pipeline, pipeline)
 }
 
 // Candidate returns the candidate of that name.

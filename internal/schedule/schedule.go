@@ -34,6 +34,7 @@ const (
 type Store interface {
 	Cursor(ctx context.Context, pipeline string) (bakeoff.Cursor, uint64, error)
 	PutCursor(ctx context.Context, c bakeoff.Cursor, revision uint64) (uint64, error)
+	DeleteCursor(ctx context.Context, pipeline string) error
 	RecordTick(ctx context.Context, t bakeoff.Tick) error
 	PruneTicks(ctx context.Context, before time.Time) error
 	PutNotification(ctx context.Context, n bakeoff.Notification) error
@@ -124,6 +125,24 @@ func (s *Scheduler) Set(e Entry) error {
 // Remove ends the schedule of a pipeline: later ones begin anew. What was due until now and has no
 // run is recorded as missed.
 func (s *Scheduler) Remove(name string) { _ = s.Set(Entry{Name: name}) } // fails for a bad schedule only
+
+// Forget ends the schedule of a pipeline as Remove does, at once, and leaves nothing of it but what became
+// of its ticks: a pause goes too. What was due until now has its record first.
+func (s *Scheduler) Forget(ctx context.Context, name string) error {
+	s.Remove(name)
+	s.mu.Lock()
+	p := s.pipelines[name]
+	s.mu.Unlock()
+	if p != nil { // else it has ended by now
+		if err := s.look(ctx, p); err != nil {
+			return err
+		}
+	}
+	if err := s.store.DeleteCursor(ctx, name); err != nil {
+		return err
+	}
+	return s.store.DeletePause(ctx, name)
+}
 
 // Wake says that a run has ended: a tick may wait for that.
 func (s *Scheduler) Wake() {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -64,6 +65,10 @@ func (m *memory) PutCursor(_ context.Context, c bakeoff.Cursor, revision uint64)
 		return nil
 	})
 	return revision + 1, err
+}
+
+func (m *memory) DeleteCursor(_ context.Context, name string) error {
+	return m.call(func() error { delete(m.cursors, name); delete(m.revision, name); return nil })
 }
 
 func (m *memory) RecordTick(_ context.Context, t bakeoff.Tick) error {
@@ -417,6 +422,61 @@ func TestTwoSchedulersShareARealStore(t *testing.T) {
 		if err != nil || len(ticks) != 1 || ticks[0].State != bakeoff.TickRun {
 			t.Errorf("p-%d: %+v, %v", i, ticks, err)
 		}
+	}
+}
+
+// TestForgettingLeavesTheTicksAlone has a pipeline forgotten, with a node's scheduler that knows it and with
+// that of a process which does not, and lets it come back.
+func TestForgettingLeavesTheTicksAlone(t *testing.T) {
+	for name, knows := range map[string]bool{"a node that follows it": true, "another process": false} {
+		t.Run(name, func(t *testing.T) {
+			st, _ := storetest.Open(t)
+			ctx, r := t.Context(), &runs{}
+			clock := at("08:30")
+			fresh := func() *schedule.Scheduler {
+				s := schedule.New(st, r, storetest.Log(t))
+				s.SetClock(func() time.Time { return clock })
+				return s
+			}
+			s := fresh()
+			set(t, s, entry("churn", bakeoff.Schedule{Cron: "@hourly", Timezone: "UTC"}))
+			s.LookAtDue(ctx)
+			if _, err := s.Pause(ctx, bakeoff.Pause{Pipeline: "churn", By: "kim"}); err != nil {
+				t.Fatal(err)
+			}
+			clock = at("11:30")
+			if !knows {
+				s = fresh()
+			}
+			for range 2 { // it may be called again
+				if err := s.Forget(ctx, "churn"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.LookAtDue(ctx)
+			if ups := s.Upcoming("churn", 1); len(ups) > 0 {
+				t.Errorf("it is due next at %v", ups)
+			}
+			c, revision, err := st.Cursor(ctx, "churn")
+			if err != nil || revision != 0 || c.Times != "" {
+				t.Errorf("the cursor is %+v, %v", c, err)
+			}
+			if p, err := st.Pause(ctx, "churn"); p != nil || err != nil {
+				t.Errorf("the pause is %+v, %v", p, err)
+			}
+			ticks, err := st.Ticks(ctx, "churn", 10)
+			if err != nil || len(ticks) != 1 || ticks[0].State != bakeoff.TickSkipped || ticks[0].Count != 3 {
+				t.Errorf("its ticks are %+v, %v", ticks, err)
+			}
+			set(t, s, entry("churn", bakeoff.Schedule{Cron: "@hourly", Timezone: "UTC"}))
+			s.LookAtDue(ctx)
+			clock = at("12:00")
+			set(t, s, entry("churn", bakeoff.Schedule{Cron: "@hourly", Timezone: "UTC"})) // due at once
+			s.LookAtDue(ctx)
+			if want := []string{"churn-20261122T120000Z"}; len(r.started) != 1 || !strings.HasPrefix(r.started[0], want[0]) {
+				t.Errorf("started %v, want %v", r.started, want)
+			}
+		})
 	}
 }
 

@@ -92,6 +92,8 @@ func (w *world) PutCursor(_ context.Context, c bakeoff.Cursor, revision uint64) 
 	return w.revision, err
 }
 
+func (w *world) DeleteCursor(context.Context, string) error { return nil } // nobody forgets the pipeline
+
 // follow keeps the book of which schedule was in force when.
 func (w *world) follow(c bakeoff.Cursor) {
 	if c.At.Before(w.cursor.At) {

@@ -49,6 +49,36 @@ func (s *Store) Pipelines(ctx context.Context) ([]bakeoff.PipelineFile, error) {
 	return fs, err
 }
 
+// RemovePipeline takes a pipeline's current record away and keeps it, with who removed it, as that of a
+// removed one. Its revisions stay, for what is owed to their receivers and hooks; so does the identity
+// of its rows, by which its model can be judged if a pipeline of the name comes back.
+func (s *Store) RemovePipeline(ctx context.Context, f bakeoff.PipelineFile) error {
+	value, err := s.encode(ctx, f)
+	if err != nil {
+		return fmt.Errorf("remove pipeline %s: %w", f.Name, err)
+	}
+	if _, err := s.pipelines.Put(ctx, f.Name+".removed", value); err != nil {
+		return fmt.Errorf("remove pipeline %s: %w", f.Name, unavailable(err))
+	}
+	if err := s.forget(ctx, "pipelines", f.Name); err != nil {
+		return fmt.Errorf("remove pipeline %s: %w", f.Name, err)
+	}
+	return nil
+}
+
+// LastPipeline returns the current revision of a pipeline file, or what was that of a pipeline which was
+// removed, and says so: what is left of it, its model, is used as before.
+func (s *Store) LastPipeline(ctx context.Context, name string) (bakeoff.PipelineFile, error) {
+	f, err := s.Pipeline(ctx, name, "")
+	if bakeoff.CodeOf(err) != bakeoff.CodeNotFound {
+		return f, err
+	}
+	if _, removed := s.get(ctx, s.pipelines, name+".removed", &f); bakeoff.CodeOf(removed) != bakeoff.CodeNotFound {
+		return f, removed
+	}
+	return f, err
+}
+
 // Identity returns what makes two rows of a pipeline the same row, or nil before its first snapshot.
 func (s *Store) Identity(ctx context.Context, pipeline string) (*bakeoff.Identity, error) {
 	var i bakeoff.Identity

@@ -51,6 +51,9 @@ type Collected struct {
 // its artifact and golden answers go. A version with an alias, or with a deployment that is still
 // owed, is not touched.
 //
+// Of a pipeline that was removed and has no champion any more, the last runs and versions are kept only
+// as long as they are young: none come after them that could take their place.
+//
 // Then the objects go that no record refers to, and what is left of objects that were not written
 // to their end. An object may be there before the record that names it: none is removed that was
 // stored or asked for within the last hour, or since the oldest open run was asked for, or since
@@ -61,8 +64,8 @@ func (s *Store) Collect(ctx context.Context, p Policy, dryRun bool) (Collected, 
 	}
 	defer s.upkeep.Unlock()
 	p = p.withDefaults()
-	c := &collection{store: s, policy: p, dryRun: dryRun, gone: map[string]bool{}, released: map[string]bool{}, before: earlier(time.Now(), p.Now.Add(-grace))}
-	for _, step := range []func(context.Context) error{c.runs, c.versions, c.objects} {
+	c := &collection{store: s, policy: p, dryRun: dryRun, alive: map[string]bool{}, gone: map[string]bool{}, released: map[string]bool{}, before: earlier(time.Now(), p.Now.Add(-grace))}
+	for _, step := range []func(context.Context) error{c.lookAround, c.runs, c.versions, c.objects} {
 		if err := step(ctx); err != nil {
 			return c.collected, fmt.Errorf("collect: %w", err)
 		}
@@ -83,12 +86,37 @@ type collection struct {
 	policy    Policy
 	dryRun    bool
 	before    time.Time       // objects that were asked for after it are not touched
+	alive     map[string]bool // pipelines that are there, and those whose champion still is
 	gone      map[string]bool // runs that are removed
 	released  map[string]bool // keys of versions that are released
 	collected Collected
 }
 
 func (c *collection) young(t time.Time) bool { return c.policy.Now.Sub(t) < c.policy.KeepFor }
+
+// lookAround finds out which pipelines go on.
+func (c *collection) lookAround(ctx context.Context) error {
+	files, err := c.store.Pipelines(ctx)
+	if err != nil {
+		return err
+	}
+	models, err := c.store.Models(ctx)
+	for _, f := range files {
+		c.alive[f.Name] = true
+	}
+	for _, m := range models {
+		c.alive[m.Name] = c.alive[m.Name] || m.Champion() != 0
+	}
+	return err
+}
+
+// byNumber is how many of a pipeline's last runs or versions are kept whatever their age.
+func (c *collection) byNumber(pipeline string, policy int) int {
+	if !c.alive[pipeline] {
+		return 0
+	}
+	return policy
+}
 
 // runs removes the runs that are not kept. It reads all of them: the open ones among them say from
 // when on objects may be in use.
@@ -112,9 +140,9 @@ func (c *collection) runs(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, runs := range ended {
+	for name, runs := range ended {
 		slices.SortFunc(runs, func(a, b bakeoff.Run) int { return b.Created.Compare(a.Created) })
-		for _, r := range runs[min(c.policy.KeepRuns, len(runs)):] {
+		for _, r := range runs[min(c.byNumber(name, c.policy.KeepRuns), len(runs)):] {
 			if c.young(r.Created) {
 				continue
 			}
@@ -170,7 +198,7 @@ func (c *collection) versions(ctx context.Context) error {
 	for _, name := range names {
 		old := of[name]
 		slices.SortFunc(old, func(a, b bakeoff.Version) int { return b.Version - a.Version })
-		old = slices.DeleteFunc(old[min(c.policy.KeepVersions, len(old)):], func(v bakeoff.Version) bool {
+		old = slices.DeleteFunc(old[min(c.byNumber(name, c.policy.KeepVersions), len(old)):], func(v bakeoff.Version) bool {
 			return c.young(v.Created) || !v.Released.IsZero() || deploying[versionKey(v.Model, v.Version)]
 		})
 		for batch := range slices.Chunk(old, releaseAtOnce) {

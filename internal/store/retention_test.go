@@ -90,6 +90,35 @@ func TestWhatThePolicyKeeps(t *testing.T) {
 	}
 }
 
+// TestWhatARemovedPipelineHasLeftGoes removes a pipeline whose runs and versions would be kept by their number:
+// with its champion in service they are, without it only the young.
+func TestWhatARemovedPipelineHasLeftGoes(t *testing.T) {
+	s, _ := storetest.Open(t)
+	ctx, now := t.Context(), tomorrow()
+	history(t, s, "churn", 5, now)
+	policy := store.Policy{KeepFor: 60 * time.Hour, Now: now}
+	if err := s.RemovePipeline(ctx, bakeoff.PipelineFile{Name: "churn", Removed: &bakeoff.Removal{By: "kim"}}); err != nil {
+		t.Fatal(err)
+	}
+	if did := must(s.Collect(ctx, policy, false))(t); did.Runs != 0 || did.Versions != 0 {
+		t.Errorf("collected %+v of what a champion is in service of", did)
+	}
+	model, revision, err := s.Model(ctx, "churn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	model.Aliases = nil
+	if err := s.Commit(ctx, bakeoff.Change{Model: model, Revision: revision}); err != nil {
+		t.Fatal(err)
+	}
+	if did := must(s.Collect(ctx, policy, false))(t); did.Runs != 3 || did.Versions != 3 || did.Objects == 0 {
+		t.Errorf("collected %+v, want 3 of 5 runs and versions: two are young", did)
+	}
+	if runs, versions := checkWhole(t, s); runs != 2 || versions != 2 {
+		t.Errorf("%d runs and %d versions are left", runs, versions)
+	}
+}
+
 // TestSpaceIsGivenBack looks at the disk and at the streams: no chunk, description or mark of what
 // was removed may stay.
 func TestSpaceIsGivenBack(t *testing.T) {

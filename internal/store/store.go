@@ -42,7 +42,7 @@ const (
 type Store struct {
 	js jetstream.JetStream
 
-	pipelines  jetstream.KeyValue // NAME, NAME.revision.DIGEST, NAME.identity
+	pipelines  jetstream.KeyValue // NAME, NAME.revision.DIGEST, NAME.identity, NAME.removed
 	runs       jetstream.KeyValue // RUN
 	trials     jetstream.KeyValue // RUN.KIND.WHAT.attempt, RUN.KIND.WHAT.result
 	ticks      jetstream.KeyValue // NAME.at.TICK, NAME.cursor, NAME.pause

@@ -38,6 +38,14 @@ func (s *Store) PutCursor(ctx context.Context, c bakeoff.Cursor, revision uint64
 	return s.put(ctx, s.ticks, c.Pipeline+".cursor", c, revision)
 }
 
+// DeleteCursor removes a cursor, if there is one: a schedule of the pipeline is a new one then.
+func (s *Store) DeleteCursor(ctx context.Context, pipeline string) error {
+	if err := s.forget(ctx, "ticks", pipeline+".cursor"); err != nil {
+		return fmt.Errorf("forget the schedule of %s: %w", pipeline, err)
+	}
+	return nil
+}
+
 // RecordTick records what became of a tick, or of a range of ticks under the first. A tick that has
 // a record keeps it.
 func (s *Store) RecordTick(ctx context.Context, t bakeoff.Tick) error {

@@ -112,6 +112,23 @@ func TestPruneTicksKeepsTheNewestAndEveryCursor(t *testing.T) {
 	}
 }
 
+func TestADeletedCursorBeginsAnew(t *testing.T) {
+	s, _ := storetest.Open(t)
+	ctx := t.Context()
+	old := must(s.PutCursor(ctx, bakeoff.Cursor{Pipeline: "churn", Times: "hourly"}, 0))(t)
+	for range 2 { // it may be called again
+		if err := s.DeleteCursor(ctx, "churn"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c, revision, err := s.Cursor(ctx, "churn"); revision != 0 || c.Times != "" || err != nil {
+		t.Errorf("there is still %+v, %v", c, err)
+	}
+	_, err := s.PutCursor(ctx, bakeoff.Cursor{Pipeline: "churn"}, old)
+	wantCode(t, "writing on by who had read it", err, bakeoff.CodeConflict)
+	must(s.PutCursor(ctx, bakeoff.Cursor{Pipeline: "churn"}, 0))(t)
+}
+
 func TestPauseIsOneAndCanBeLifted(t *testing.T) {
 	s, _ := storetest.Open(t)
 	ctx := t.Context()
