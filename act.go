@@ -41,6 +41,7 @@ const (
 	ActTimeout  ActKind = "timeout" // nobody decided about it in time, and Lapse was done
 	ActPause    ActKind = "pause"
 	ActResume   ActKind = "resume"
+	ActDrop     ActKind = "drop" // the model was taken out of service
 )
 
 // ByTimeout is who acts where nobody has.

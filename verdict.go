@@ -170,6 +170,9 @@ type Model struct {
 // Champion returns the number of the live version, 0 for none.
 func (m Model) Champion() int { return m.Aliases[AliasChampion].Version }
 
+// Dropped reports whether a person took the model out of service: it has had a champion and has none.
+func (m Model) Dropped() bool { return m.Latest > 0 && m.Champion() == 0 }
+
 // Hold keeps a pipeline's champion where a person put it: runs go on with verdict Kept until it is lifted.
 type Hold struct {
 	Model string    `json:"model"`

@@ -178,6 +178,9 @@ func (l *Live) keep(ctx context.Context, line *line) {
 		if wanted != tried {
 			retry, tried = firstRetry, wanted
 		}
+		if wanted == 0 {
+			l.leave(line)
+		}
 		if wanted == 0 || line.serves(wanted) {
 			line.refused.Store(nil)
 			select {
@@ -194,6 +197,14 @@ func (l *Live) keep(ctx context.Context, line *line) {
 		l.log.Error("a champion was refused; the version before it stays", "model", line.name, "version", wanted, "error", err, "again", retry.String())
 		wait(ctx, line.wake, retry)
 		retry = min(2*retry, lastRetry)
+	}
+}
+
+// leave takes a model out of service that has no champion any more.
+func (l *Live) leave(line *line) {
+	if old := line.champion.Swap(nil); old != nil {
+		l.log.Info("model is not served any more", "model", line.name, "version", old.version.Version)
+		old.Release()
 	}
 }
 
@@ -240,6 +251,9 @@ func (l *Live) Acquire(ctx context.Context, model, ref string) (*Loaded, error) 
 	line := (*l.lines.Load())[model]
 	if line == nil {
 		return nil, l.unknown(model)
+	}
+	if line.record.Load().Dropped() {
+		return nil, line.silent()
 	}
 	if ref == "" || ref == bakeoff.AliasChampion {
 		if c := line.acquire(); c != nil {
@@ -314,7 +328,12 @@ func (line *line) acquire() *Loaded {
 
 // silent says why a model has no champion to answer with.
 func (line *line) silent() error {
-	wanted := line.record.Load().Champion()
+	record := line.record.Load()
+	wanted := record.Champion()
+	if record.Dropped() {
+		return bakeoff.Errorf(bakeoff.CodeNotFound, "model %s was taken out of service", line.name).
+			WithHint("`bakeoff promote %s --version N` brings a version back, `bakeoff models %s` lists them", line.name, line.name)
+	}
 	if wanted == 0 {
 		return bakeoff.Errorf(bakeoff.CodeNotFound, "model %s has no champion", line.name).
 			WithHint("`bakeoff why %s` says why no run has promoted one", line.name)

@@ -110,6 +110,39 @@ func TestTheChampionAnswersAndSoDoOtherVersions(t *testing.T) {
 	})
 }
 
+// TestADroppedModelAnswersNoMore drops a model, with a request under way, and brings it back.
+func TestADroppedModelAnswersNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource()
+		s.promote("churn", 1)
+		live := run(t, s)
+		synctest.Wait()
+		held, err := live.Acquire(t.Context(), "churn", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.drop("churn")
+		synctest.Wait()
+		for _, ref := range []string{"", "champion", "1"} {
+			wantRefusal(t, live, "churn", ref, bakeoff.CodeNotFound, "model churn was taken out of service: `bakeoff promote churn --version N` brings")
+		}
+		if names, serving := live.Names(), live.Serving(); len(names) != 0 || len(serving) != 0 || !live.Ready() {
+			t.Errorf("names %v, serving %v, ready %v", names, serving, live.Ready())
+		}
+		if n := s.opened.Load(); n != 1 {
+			t.Errorf("%d versions are open, want the one that a request holds", n)
+		}
+		held.Release()
+		synctest.Wait()
+		if n := s.opened.Load(); n != 0 {
+			t.Errorf("%d versions are open, want none", n)
+		}
+		s.promote("churn", 2)
+		synctest.Wait()
+		wantAnswer(t, live, "churn", "", 2)
+	})
+}
+
 func TestWhatIsOpenIsCheckedWithoutOpeningItAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSource()

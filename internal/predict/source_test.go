@@ -33,15 +33,23 @@ func newSource() *source {
 	return &source{records: map[string]bakeoff.Model{}, changes: make(chan bakeoff.Model, 100)}
 }
 
-// point moves aliases of a model.
+// point moves aliases of a model; one without was never promoted.
 func (s *source) point(model string, aliases map[string]int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m := bakeoff.Model{Name: model, Latest: 9, Aliases: map[string]bakeoff.Alias{}}
+	m := bakeoff.Model{Name: model, Aliases: map[string]bakeoff.Alias{}}
 	for name, version := range aliases {
+		m.Latest = 9
 		m.Aliases[name] = bakeoff.Alias{Model: model, Name: name, Version: version}
 	}
-	s.records[model] = m
+	s.record(m)
+}
+
+// drop takes a model out of service.
+func (s *source) drop(model string) { s.record(bakeoff.Model{Name: model, Latest: 9}) }
+
+func (s *source) record(m bakeoff.Model) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.records[m.Name] = m
 	s.changes <- m
 }
 

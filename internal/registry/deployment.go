@@ -37,7 +37,7 @@ func deployment(before, after bakeoff.Model, v bakeoff.Version, revision bakeoff
 // stand in only where the pipeline's file is not known.
 func (r *Registry) oweMove(ctx context.Context, a Act, before bakeoff.Model, c *bakeoff.Change) error {
 	after := c.Model
-	if after.Champion() == before.Champion() {
+	if after.Champion() == before.Champion() || after.Champion() == 0 {
 		return nil
 	}
 	var v bakeoff.Version
@@ -47,7 +47,7 @@ func (r *Registry) oweMove(ctx context.Context, a Act, before bakeoff.Model, c *
 	} else if v, err = r.store.Version(ctx, after.Name, after.Champion()); err != nil {
 		return err
 	}
-	file, err := r.store.Pipeline(ctx, after.Name, "")
+	file, err := r.store.LastPipeline(ctx, after.Name)
 	switch {
 	case bakeoff.CodeOf(err) == bakeoff.CodeNotFound:
 		file.Revision = v.Lineage.Revision

@@ -20,7 +20,7 @@ type Store interface {
 	Version(ctx context.Context, model string, n int) (bakeoff.Version, error)
 	Verdict(ctx context.Context, pipeline, run string) (bakeoff.Report, error)
 	Run(ctx context.Context, id string) (bakeoff.Run, uint64, error)
-	Pipeline(ctx context.Context, name string, revision bakeoff.Digest) (bakeoff.PipelineFile, error)
+	LastPipeline(ctx context.Context, name string) (bakeoff.PipelineFile, error)
 	Commit(ctx context.Context, c bakeoff.Change) error
 	PutBytes(ctx context.Context, b []byte) (bakeoff.Digest, error)
 	GetBytes(ctx context.Context, digest bakeoff.Digest) ([]byte, error)

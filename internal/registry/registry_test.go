@@ -420,6 +420,40 @@ func TestWhatAPersonMakesTheChampionIsTold(t *testing.T) {
 	}
 }
 
+// TestADroppedModelKeepsItsVersions takes a model out of service and brings it back, by a person and by a run.
+func TestADroppedModelKeepsItsVersions(t *testing.T) {
+	f := open(t)
+	ctx, act := t.Context(), registry.Act{Model: "churn", By: "kim"}
+	if _, err := f.Drop(ctx, act); bakeoff.CodeOf(err) != bakeoff.CodeNotFound {
+		t.Errorf("a model without a champion: %v", err)
+	}
+	f.commit(t, f.decided(t, "churn-a", 0))
+	f.commit(t, f.decided(t, "churn-b", 1))
+	if _, err := f.Rollback(ctx, act, 0, true); err != nil {
+		t.Fatal(err)
+	}
+	owed := len(f.toldMoves(t))
+	m, err := f.Drop(ctx, act)
+	if err != nil || !m.Dropped() || m.Hold != nil || len(m.Aliases) != 0 || m.Latest != 2 {
+		t.Errorf("dropped: %+v, %v", m, err)
+	}
+	if moves, err := f.store.Deployments(ctx); err != nil || len(moves) != 3 || len(f.toldMoves(t)) != owed {
+		t.Errorf("%d moves are owed to the hooks, %v; nothing is deployed", len(moves), err)
+	}
+	if report := f.commit(t, f.decided(t, "churn-c", 0)); report.Champion.Version != 3 || report.Previous != nil {
+		t.Errorf("the next promotion: %+v", report)
+	}
+	if _, err := f.Drop(ctx, act); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Promote(ctx, act, 1, false); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.champions(t); got != [2]int{1, 0} {
+		t.Errorf("champion and previous are %v", got)
+	}
+}
+
 func TestTheHooksOfAVersionStandInForAFileThatIsNotKnown(t *testing.T) {
 	f := open(t)
 	a, b := f.decided(t, "churn-a", 0), f.decided(t, "churn-b", 1)
