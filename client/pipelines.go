@@ -37,7 +37,7 @@ func (c *Client) Pipelines(ctx context.Context) ([]Pipeline, error) {
 	return ask[[]Pipeline](ctx, c, http.MethodGet, "/pipelines", nil)
 }
 
-// Pipeline returns one pipeline.
+// Pipeline returns one pipeline, also one that was removed.
 func (c *Client) Pipeline(ctx context.Context, name string) (Pipeline, error) {
 	return ask[Pipeline](ctx, c, http.MethodGet, path("pipelines", name), nil)
 }
@@ -46,6 +46,18 @@ func (c *Client) Pipeline(ctx context.Context, name string) (Pipeline, error) {
 // socket allows it: a pipeline may run commands.
 func (c *Client) Apply(ctx context.Context, name string, file PipelineText) (Pipeline, error) {
 	return ask[Pipeline](ctx, c, http.MethodPut, path("pipelines", name), file)
+}
+
+// Remove takes a pipeline away: its schedule, its pause and its record. Its runs, and its model with all
+// versions, stay; the champion is served on unless the model is to go with it, which may also be asked
+// of a pipeline that was removed before. A pipeline with an open run, or that a file of the node
+// declares, is an error with bakeoff.CodeConflict.
+func (c *Client) Remove(ctx context.Context, name string, withModel bool) (PipelineRemoval, error) {
+	where := path("pipelines", name)
+	if withModel {
+		where += "?with_model=true"
+	}
+	return ask[PipelineRemoval](ctx, c, http.MethodDelete, where, nil)
 }
 
 // StartRun starts a run of a pipeline and returns its ID. It may be called again with the same

@@ -42,6 +42,15 @@ type Pipeline struct {
 	Champion *bakeoff.ChampionRef `json:"champion,omitempty"`
 	Open     []string             `json:"open,omitempty" doc:"its runs that have not ended, by ID"`
 	Last     *LastVerdict         `json:"last,omitempty" doc:"how its last run ended"`
+	Removed  *bakeoff.Removal     `json:"removed,omitempty" doc:"who removed it: of such a pipeline there are its runs and its model"`
+}
+
+// PipelineRemoval says what the removal of a pipeline did to its model.
+type PipelineRemoval struct {
+	Pipeline string               `json:"pipeline"`
+	Removed  bakeoff.Removal      `json:"removed"`
+	Champion *bakeoff.ChampionRef `json:"champion,omitempty" doc:"the version that is served on"`
+	Dropped  *bakeoff.ChampionRef `json:"dropped,omitempty" doc:"the version that was served, and is not any more"`
 }
 
 // LastVerdict is how a pipeline's last run ended.

@@ -73,6 +73,14 @@ var calls = map[string]struct {
 		},
 		"Apply churn {Path:/srv/churn.yaml Text:name: churn} by kim", (&fake{}).pipeline(),
 	},
+	"Remove": {
+		func(ctx context.Context, c *client.Client) (any, error) { return c.Remove(ctx, "churn", false) },
+		"Remove churn false {By:kim Why:}", first((&fake{}).Remove(bg, "churn", false, api.Act{By: "kim"})),
+	},
+	"Remove with its model": {
+		func(ctx context.Context, c *client.Client) (any, error) { return c.Remove(ctx, "churn", true) },
+		"Remove churn true {By:kim Why:}", first((&fake{}).Remove(bg, "churn", true, api.Act{By: "kim"})),
+	},
 	"StartRun": {
 		func(ctx context.Context, c *client.Client) (any, error) {
 			return c.StartRun(ctx, "churn", client.RunRequest{Run: "churn-20261123T200000000Z-0a1b", Quiet: true})

@@ -98,6 +98,10 @@ func (f *fake) Apply(_ context.Context, name string, file client.PipelineText, b
 	return f.pipeline(), f.called("Apply %s %+v by %s", name, file, by)
 }
 
+func (f *fake) Remove(_ context.Context, name string, withModel bool, a api.Act) (client.PipelineRemoval, error) {
+	return client.PipelineRemoval{Pipeline: name, Removed: bakeoff.Removal{By: a.By, At: moment}}, f.called("Remove %s %v %+v", name, withModel, a)
+}
+
 func (f *fake) Upcoming(_ context.Context, pipeline string, n int) ([]bakeoff.Upcoming, error) {
 	return one(f, bakeoff.Upcoming{Pipeline: "churn", Time: moment, Zone: "UTC"}), f.called("Upcoming %q %d", pipeline, n)
 }

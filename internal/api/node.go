@@ -35,7 +35,11 @@ type Node interface {
 type Pipelines interface {
 	// Pipelines returns all of them by name.
 	Pipelines(ctx context.Context) ([]client.Pipeline, error)
+	// Pipeline returns one, also one that was removed.
 	Pipeline(ctx context.Context, name string) (client.Pipeline, error)
+	// Remove removes one, or says with bakeoff.CodeConflict what stands in the way. withModel takes its
+	// model out of service too, also that of a pipeline that was removed before.
+	Remove(ctx context.Context, name string, withModel bool, a Act) (client.PipelineRemoval, error)
 	// Apply takes a pipeline file whose text must name the pipeline. Its path is absolute.
 	Apply(ctx context.Context, name string, file client.PipelineText, by string) (client.Pipeline, error)
 	// Upcoming returns the next n ticks, the earliest first, of all pipelines where the name is "".

@@ -45,6 +45,12 @@ func (a *api) pipelines() {
 		id: "apply-pipeline", method: http.MethodPut, path: "/pipelines/{name}", need: access.Local, body: fileBody,
 		summary: "Take a pipeline file", about: "Only through the node's own socket: a pipeline may run commands.",
 	}, a.apply)
+	handle(a, route{
+		id: "remove-pipeline", method: http.MethodDelete, path: "/pipelines/{name}", need: access.Admin,
+		summary: "Remove a pipeline: its schedule, its pause and its record",
+		about: "Its runs, and its model with all versions, stay; the champion is served on unless with_model is set. " +
+			"It is refused while a run of it is open, or a file that the node applies declares it.",
+	}, a.remove)
 	handle(a, route{id: "list-ticks", method: http.MethodGet, path: "/pipelines/{name}/ticks", need: access.Read, summary: "What became of a pipeline's ticks, the newest first"},
 		func(ctx context.Context, in *namedPage) ([]bakeoff.Tick, error) {
 			return list(a.node.Ticks(ctx, in.Name, in.Limit))
@@ -70,6 +76,14 @@ func (a *api) apply(ctx context.Context, in *struct {
 			WithHint("the node does not stand in the folder that you stand in")
 	}
 	return a.node.Apply(ctx, in.Name, in.Body, act(ctx, "").By)
+}
+
+func (a *api) remove(ctx context.Context, in *struct {
+	Named
+	WithModel bool `query:"with_model" doc:"take its model out of service too: nothing answers predictions any more"`
+},
+) (client.PipelineRemoval, error) {
+	return a.node.Remove(ctx, in.Name, in.WithModel, act(ctx, ""))
 }
 
 func (a *api) upcoming(ctx context.Context, in *struct {

@@ -31,9 +31,19 @@ func (f face) pipelineNames(ctx context.Context) ([]string, error) {
 	return names, err
 }
 
-// known refuses a pipeline that the store does not have, and says which was probably meant.
+// known refuses a pipeline that the store does not have, or not any more.
 func (f face) known(ctx context.Context, name string) (bakeoff.PipelineFile, error) {
-	file, err := f.store.Pipeline(ctx, name, "")
+	file, err := f.recorded(ctx, name)
+	if err == nil && file.Removed != nil {
+		return file, file.Removed.Refusal(name)
+	}
+	return file, err
+}
+
+// recorded is known for what may be asked of a pipeline that was removed too: it refuses one that the
+// store never had, and says which was probably meant.
+func (f face) recorded(ctx context.Context, name string) (bakeoff.PipelineFile, error) {
+	file, err := f.store.LastPipeline(ctx, name)
 	if bakeoff.CodeOf(err) != bakeoff.CodeNotFound {
 		return file, err
 	}
@@ -69,7 +79,7 @@ func (f face) Pipelines(ctx context.Context) ([]client.Pipeline, error) {
 
 // Pipeline implements api.Pipelines.
 func (f face) Pipeline(ctx context.Context, name string) (client.Pipeline, error) {
-	file, err := f.known(ctx, name)
+	file, err := f.recorded(ctx, name)
 	if err != nil {
 		return client.Pipeline{}, err
 	}
@@ -82,8 +92,8 @@ func (f face) Pipeline(ctx context.Context, name string) (client.Pipeline, error
 
 // describe is a kept file as the API shows it; open names the open runs of a pipeline.
 func (f face) describe(ctx context.Context, file bakeoff.PipelineFile, open func(pipeline string) []string) (client.Pipeline, error) {
-	p := client.Pipeline{Name: file.Name, Path: file.Path, Revision: file.Revision, Applied: file.Applied}
-	if schedule, entry, err := f.scheduleOf(file); err == nil && schedule != nil {
+	p := client.Pipeline{Name: file.Name, Path: file.Path, Revision: file.Revision, Applied: file.Applied, Removed: file.Removed}
+	if schedule, entry, err := f.scheduleOf(file); err == nil && schedule != nil && file.Removed == nil {
 		p.Schedule = inWords(schedule, entry)
 		if next := f.ticksOf(file.Name, schedule, 1); len(next) > 0 {
 			p.Next = &next[0]
@@ -99,17 +109,25 @@ func (f face) describe(ctx context.Context, file bakeoff.PipelineFile, open func
 		return p, err
 	}
 	p.Held, p.Pending = model.Hold, model.Pending
-	if n := model.Champion(); n != 0 {
-		v, err := f.store.Version(ctx, file.Name, n)
-		if err != nil {
-			return p, err
-		}
-		p.Champion = &bakeoff.ChampionRef{Model: v.Model, Version: v.Version, Candidate: v.Candidate, Artifact: v.Artifact}
+	if p.Champion, err = f.championOf(ctx, model); err != nil {
+		return p, err
 	}
 	p.Open = open(file.Name)
 	last, err := f.last(ctx, file.Name)
 	p.Last = last
 	return p, err
+}
+
+// championOf names the champion of a model, nil for none.
+func (f face) championOf(ctx context.Context, m bakeoff.Model) (*bakeoff.ChampionRef, error) {
+	if m.Champion() == 0 {
+		return nil, nil
+	}
+	v, err := f.store.Version(ctx, m.Name, m.Champion())
+	if err != nil {
+		return nil, err
+	}
+	return &bakeoff.ChampionRef{Model: v.Model, Version: v.Version, Candidate: v.Candidate, Artifact: v.Artifact}, nil
 }
 
 // last says how the pipeline's last run ended, nil for none.
@@ -234,7 +252,7 @@ func (f face) notePause(ctx context.Context, name string, ticks []bakeoff.Upcomi
 
 // Ticks implements api.Pipelines.
 func (f face) Ticks(ctx context.Context, pipeline string, limit int) ([]bakeoff.Tick, error) {
-	if _, err := f.known(ctx, pipeline); err != nil {
+	if _, err := f.recorded(ctx, pipeline); err != nil {
 		return nil, err
 	}
 	return f.store.Ticks(ctx, pipeline, limit)

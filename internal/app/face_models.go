@@ -27,7 +27,7 @@ func (f face) Models(ctx context.Context) ([]bakeoff.Model, error) { return f.st
 
 // Model implements api.Models.
 func (f face) Model(ctx context.Context, name string) (client.ModelVersions, error) {
-	if _, err := f.known(ctx, name); err != nil {
+	if _, err := f.recorded(ctx, name); err != nil {
 		return client.ModelVersions{}, err
 	}
 	model, _, err := f.store.Model(ctx, name)
@@ -40,7 +40,7 @@ func (f face) Model(ctx context.Context, name string) (client.ModelVersions, err
 
 // Promote implements api.Models.
 func (f face) Promote(ctx context.Context, model string, p client.Promotion, a api.Act) (bakeoff.Model, error) {
-	if _, err := f.known(ctx, model); err != nil {
+	if _, err := f.recorded(ctx, model); err != nil {
 		return bakeoff.Model{}, err
 	}
 	act := asked(model, a, p.Quiet)
@@ -65,7 +65,7 @@ func (f face) Promote(ctx context.Context, model string, p client.Promotion, a a
 
 // Rollback implements api.Models.
 func (f face) Rollback(ctx context.Context, model string, r client.Rollback, a api.Act) (bakeoff.Model, error) {
-	if _, err := f.known(ctx, model); err != nil {
+	if _, err := f.recorded(ctx, model); err != nil {
 		return bakeoff.Model{}, err
 	}
 	return f.answering(ctx)(f.registry.Rollback(ctx, asked(model, a, r.Quiet), r.To, !r.NoHold))
@@ -89,7 +89,8 @@ func (f face) answering(ctx context.Context) func(bakeoff.Model, error) (bakeoff
 	}
 }
 
-// awaitSwap waits a little until a live set answers with a version of a model or has refused it.
+// awaitSwap waits a little until a live set answers with a version of a model or has refused it; with none
+// any more for 0.
 func awaitSwap(ctx context.Context, live *predict.Live, model string, version int) {
 	ctx, cancel := context.WithTimeout(ctx, swapTime)
 	defer cancel()
@@ -104,8 +105,11 @@ func awaitSwap(ctx context.Context, live *predict.Live, model string, version in
 	}
 }
 
-// decided reports whether a version is served, or was refused.
+// decided reports whether a version is served, or was refused; for 0, whether none is.
 func decided(serving []bakeoff.Serving, model string, version int) bool {
+	if version == 0 {
+		return !slices.ContainsFunc(serving, func(s bakeoff.Serving) bool { return s.Model == model })
+	}
 	return slices.ContainsFunc(serving, func(s bakeoff.Serving) bool {
 		return s.Model == model && (s.Version == version || s.Wanted == version && s.Refused != "")
 	})
@@ -113,7 +117,7 @@ func decided(serving []bakeoff.Serving, model string, version int) bool {
 
 // Artifact implements api.Models.
 func (f face) Artifact(ctx context.Context, model string, version int, w io.Writer) (err error) {
-	if _, err := f.known(ctx, model); err != nil {
+	if _, err := f.recorded(ctx, model); err != nil {
 		return err
 	}
 	v, err := f.store.Version(ctx, model, version)
@@ -141,6 +145,9 @@ func (f face) Serving(ctx context.Context) ([]client.Live, error) {
 	serving := f.roster.Serving()
 	all := make([]client.Live, 0, len(models))
 	for _, m := range models {
+		if m.Dropped() {
+			continue
+		}
 		one := client.Live{Model: m.Name, Version: m.Champion()}
 		one.Live, one.Nodes, _ = f.liveOn(m.Name, m.Champion())
 		for _, s := range serving {

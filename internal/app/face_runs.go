@@ -17,7 +17,7 @@ import (
 
 // History implements api.Runs.
 func (f face) History(ctx context.Context, pipeline string, limit int) ([]client.RunReport, error) {
-	if _, err := f.known(ctx, pipeline); err != nil {
+	if _, err := f.recorded(ctx, pipeline); err != nil {
 		return nil, err
 	}
 	reports, err := f.store.LastVerdicts(ctx, pipeline, limit)
@@ -157,12 +157,12 @@ func (f face) Run(ctx context.Context, id string) (client.RunReport, error) {
 
 // forgotten returns a run of which retention has left the verdict alone.
 func (f face) forgotten(ctx context.Context, id string) (client.RunReport, error) {
-	names, err := f.pipelineNames(ctx)
+	models, err := f.store.Models(ctx) // of every pipeline that a run has ended of, there or removed
 	if err != nil {
 		return client.RunReport{}, err
 	}
-	for _, name := range names {
-		report, err := f.store.Verdict(ctx, name, id)
+	for _, m := range models {
+		report, err := f.store.Verdict(ctx, m.Name, id)
 		if err == nil {
 			told, err := f.told(ctx, []bakeoff.Report{report})
 			if err != nil {
@@ -245,6 +245,9 @@ func (f face) RetryRun(ctx context.Context, id string, s api.Start) error {
 		}
 	}
 	if err != nil {
+		return err
+	}
+	if _, err := f.known(ctx, of.Pipeline); err != nil {
 		return err
 	}
 	run, err := dispatch.NewRetry(s.Run, of, s.Quiet, time.Now().UTC())

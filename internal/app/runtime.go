@@ -38,10 +38,10 @@ type opened struct {
 // Close ends the model and removes its folder.
 func (o *opened) Close() error { return errors.Join(o.Model.Close(), os.RemoveAll(o.dir)) }
 
-// open reads an artifact back from the store. The pipeline names the folder that a predict command
-// runs in.
+// open reads an artifact back from the store. The pipeline, be it one that was removed, names the folder
+// that a predict command runs in.
 func (r *servingRuntime) open(ctx context.Context, pipeline string, artifact bakeoff.Digest, s score.Spec) (*opened, error) {
-	file, err := r.store.Pipeline(ctx, pipeline, "")
+	file, err := r.store.LastPipeline(ctx, pipeline)
 	if err != nil {
 		return nil, err
 	}

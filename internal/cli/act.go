@@ -22,7 +22,7 @@ import (
 // undo must be immediate.
 func (s *shell) act(c *cobra.Command, args []string, do func(ctx context.Context, n *session, name string) error) error {
 	return s.withStore(c.Context(), func(ctx context.Context, n *session) error {
-		name, err := n.pipeline(ctx, args)
+		name, err := n.recorded(ctx, args)
 		if err != nil {
 			return err
 		}
@@ -326,7 +326,7 @@ size are read in constant memory. --out - writes to stdout.`,
 				return usage(c, bakeoff.Errorf(bakeoff.CodeInvalid, "--json and --out - both want stdout"))
 			}
 			return s.withStore(c.Context(), func(ctx context.Context, n *session) error {
-				name, err := n.pipeline(ctx, args)
+				name, err := n.recorded(ctx, args)
 				if err != nil {
 					return err
 				}

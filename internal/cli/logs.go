@@ -45,7 +45,7 @@ func (n *session) loggedRun(ctx context.Context, args []string, id string, follo
 		return id, nil
 	}
 	if follow {
-		name, err := n.pipeline(ctx, args)
+		name, err := n.recorded(ctx, args)
 		if err != nil {
 			return "", err
 		}

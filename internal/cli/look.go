@@ -46,7 +46,7 @@ func (s *shell) sayUnderWay(ctx context.Context, n *session, args []string) erro
 	if n.node != nil {
 		return nil
 	}
-	name, err := n.pipeline(ctx, args)
+	name, err := n.recorded(ctx, args)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (n *session) endedRun(ctx context.Context, args []string, id string) (bakeo
 		}
 		return run.Report, err
 	}
-	name, err := n.pipeline(ctx, args)
+	name, err := n.recorded(ctx, args)
 	if err != nil {
 		return bakeoff.Report{}, err
 	}
@@ -156,7 +156,7 @@ persons did to its model and schedule, and what could not be delivered. With
 with its run or its reason; with --acts, what was done, by whom and why.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			return s.look(c.Context(), func(ctx context.Context, n *session) error {
-				name, err := n.pipeline(ctx, args)
+				name, err := n.recorded(ctx, args)
 				if err != nil {
 					return err
 				}
@@ -287,7 +287,7 @@ func (s *shell) modelsCommand() *cobra.Command {
 		Use: "models [NAME]", Short: "List a model's versions and aliases", Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return s.look(c.Context(), func(ctx context.Context, n *session) error {
-				name, err := n.pipeline(ctx, args)
+				name, err := n.recorded(ctx, args)
 				if err != nil {
 					return err
 				}

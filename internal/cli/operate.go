@@ -211,7 +211,7 @@ func (n *session) live(ctx context.Context, args []string) ([]client.Live, error
 	if err != nil || len(args) == 0 {
 		return live, err
 	}
-	name, err := n.pipeline(ctx, args)
+	name, err := n.recorded(ctx, args)
 	return slices.DeleteFunc(live, func(l client.Live) bool { return l.Model != name }), err
 }
 
@@ -219,6 +219,9 @@ func (n *session) live(ctx context.Context, args []string) ([]client.Live, error
 func (s *shell) sayStanding(ctx context.Context, n *session, live []client.Live) error {
 	pipelines, err := n.Pipelines(ctx)
 	if err != nil {
+		return err
+	}
+	if err := s.sayRemoved(ctx, n, pipelines, live); err != nil {
 		return err
 	}
 	for _, p := range pipelines {

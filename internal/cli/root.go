@@ -139,7 +139,7 @@ promoted and 10 kept.`,
 	root.AddCommand(grouped("look", s.leaderboardCommand(), s.whyCommand(), s.historyCommand(), s.modelsCommand(),
 		s.logsCommand(), s.liveCommand(), s.scheduleCommand(), s.workersCommand())...)
 	root.AddCommand(grouped("act", s.promoteCommand(), s.approveCommand(), s.rejectCommand(), s.rollbackCommand(), s.pauseCommand(), s.resumeCommand(),
-		s.cancelCommand(), s.retryCommand())...)
+		s.cancelCommand(), s.retryCommand(), s.removeCommand())...)
 	root.AddCommand(grouped("operate", s.notifyCommand(), s.tokenCommand(), s.backupCommand(), s.restoreCommand(),
 		s.gcCommand(), s.doctorCommand())...)
 	root.AddCommand(s.versionCommand(), s.buildCommand())

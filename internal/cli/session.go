@@ -386,6 +386,9 @@ func (n *session) pipeline(ctx context.Context, args []string) (string, error) {
 	if len(args) == 0 && len(names) == 1 {
 		return names[0], nil
 	}
+	if gone := n.removed(ctx, args); gone != nil {
+		return "", gone.Removed.Refusal(gone.Name)
+	}
 	if len(names) == 0 {
 		return "", bakeoff.Errorf(bakeoff.CodeNotFound, "this store has no pipeline").WithHint("`bakeoff run FILE` makes the first run of one; --store names another store")
 	}
@@ -402,6 +405,26 @@ func (n *session) pipeline(ctx context.Context, args []string) (string, error) {
 		e = e.WithHint("did you mean %s?", near)
 	}
 	return "", e
+}
+
+// recorded is pipeline for what is left of one that was removed, too: its runs and its model.
+func (n *session) recorded(ctx context.Context, args []string) (string, error) {
+	if gone := n.removed(ctx, args); gone != nil {
+		return gone.Name, nil
+	}
+	return n.pipeline(ctx, args)
+}
+
+// removed returns the pipeline that is named if it was removed, else nil.
+func (n *session) removed(ctx context.Context, args []string) *client.Pipeline {
+	if len(args) == 0 {
+		return nil
+	}
+	p, err := n.Pipeline(ctx, args[0])
+	if err != nil || p.Removed == nil {
+		return nil // whoever looks for it among those that are there says what is wrong
+	}
+	return &p
 }
 
 // list joins names for a sentence, the first twelve of them.
