@@ -311,7 +311,7 @@ func TestModels(t *testing.T) {
 func TestRunIDsAreNeverCut(t *testing.T) {
 	long := strings.Repeat("nightly-", 7) + "-20261122T210000123Z-ab12"
 	past := history()
-	past[1].run.Run = long
+	past[0].run.Run = long
 	vs, aliases := models()
 	vs[0].Lineage.Run = long
 	for width := range 200 {
@@ -324,7 +324,7 @@ func TestRunIDsAreNeverCut(t *testing.T) {
 					t.Fatalf("at %d cells %s is cut:\n%s", width, id, text)
 				}
 			}
-			if width >= ansi.StringWidth("VERSION  audited, champion  candidate  "+long) {
+			if width >= ansi.StringWidth("2026-11-23 03:00 +09:00  "+long+"  promote, forced") {
 				checkWidth(t, text, width)
 			}
 		}

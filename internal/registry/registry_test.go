@@ -403,7 +403,9 @@ func TestWhatAPersonMakesTheChampionIsTold(t *testing.T) {
 	did(f.Promote(ctx, act, 1, true))  // holds, moves nothing
 	did(f.Promote(ctx, act, 2, true))
 	did(f.Rollback(ctx, quiet, 1, false))
-	did(f.PromoteTrial(ctx, quiet, "churn-z", "forest", false))
+	forced := quiet
+	forced.Force = true // it passed beside another champion
+	did(f.PromoteTrial(ctx, forced, "churn-z", "forest", false))
 	if _, err := f.Promote(ctx, act, 9, false); bakeoff.CodeOf(err) != bakeoff.CodeNotFound {
 		t.Errorf("a version that does not exist: %v", err)
 	}
