@@ -12,7 +12,7 @@ import (
 
 // Approve implements api.Models.
 func (f face) Approve(ctx context.Context, model string, r client.Answer, a api.Act) (bakeoff.Model, error) {
-	if _, err := f.known(ctx, model); err != nil {
+	if _, err := f.recorded(ctx, model); err != nil {
 		return bakeoff.Model{}, err
 	}
 	return f.answering(ctx)(f.registry.Approve(ctx, asked(model, a, false), r.Run))
@@ -20,7 +20,7 @@ func (f face) Approve(ctx context.Context, model string, r client.Answer, a api.
 
 // Reject implements api.Models.
 func (f face) Reject(ctx context.Context, model string, r client.Answer, a api.Act) (bakeoff.Model, error) {
-	if _, err := f.known(ctx, model); err != nil {
+	if _, err := f.recorded(ctx, model); err != nil {
 		return bakeoff.Model{}, err
 	}
 	return f.registry.Reject(ctx, asked(model, a, false), r.Run)
@@ -28,7 +28,7 @@ func (f face) Reject(ctx context.Context, model string, r client.Answer, a api.A
 
 // Acts implements api.Models.
 func (f face) Acts(ctx context.Context, model string, limit int) ([]bakeoff.Act, error) {
-	if _, err := f.known(ctx, model); err != nil {
+	if _, err := f.recorded(ctx, model); err != nil {
 		return nil, err
 	}
 	return f.store.Acts(ctx, model, limit)
