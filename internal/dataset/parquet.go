@@ -135,7 +135,7 @@ func writeParquet(ctx context.Context, path string, r *Rows, schema bakeoff.Sche
 	if err := writeRows(ctx, file, r, schema); err != nil {
 		return "", err
 	}
-	if err := seal(file); err != nil {
+	if err := Seal(file); err != nil {
 		return "", err
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {

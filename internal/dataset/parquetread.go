@@ -74,12 +74,12 @@ func openFrozen(path string) (*frozenFile, error) {
 func (f *frozenFile) close() { _ = f.file.Close() } // read only
 
 func (f *frozenFile) open() (err error) {
-	defer recovered(&err)
+	defer Recovered(&err)
 	info, err := f.file.Stat()
 	if err != nil {
 		return err
 	}
-	if err := checkSeal(f.file, info.Size()); err != nil {
+	if err := CheckSeal(f.file, info.Size()); err != nil {
 		return err
 	}
 	p, err := parquet.OpenFile(f.file, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
@@ -98,8 +98,8 @@ func (f *frozenFile) open() (err error) {
 	return nil
 }
 
-// recovered turns a panic of the Parquet library into an error.
-func recovered(err *error) {
+// Recovered, deferred, turns a panic of the Parquet library into an error.
+func Recovered(err *error) {
 	if p := recover(); p != nil {
 		*err = fmt.Errorf("the file is damaged: %v", p)
 	}
@@ -117,7 +117,7 @@ func (f *frozenFile) each(name string, kind parquet.Kind, take func(parquet.Valu
 		if found := chunk.Type().Kind(); found != kind {
 			return fmt.Errorf("%s: column %q has type %s, %s is wanted", f.path, name, found, kind)
 		}
-		n, err := eachValue(chunk, f.rows-count, take)
+		n, err := EachValue(chunk, f.rows-count, take)
 		if err != nil {
 			return fmt.Errorf("%s: row group %d, column %q: %w", f.path, g, name, err)
 		}
@@ -129,9 +129,10 @@ func (f *frozenFile) each(name string, kind parquet.Kind, take func(parquet.Valu
 	return nil
 }
 
-// eachValue reads a column chunk of at most limit values page by page.
-func eachValue(chunk parquet.ColumnChunk, limit int, take func(parquet.Value) error) (count int, err error) {
-	defer recovered(&err)
+// EachValue calls take for the values of a column chunk, at most limit of them, page by page, and
+// counts them; a value is valid for that call. A damaged chunk is an error, never a panic.
+func EachValue(chunk parquet.ColumnChunk, limit int, take func(parquet.Value) error) (count int, err error) {
+	defer Recovered(&err)
 	pages := chunk.Pages()
 	defer func() { err = errors.Join(err, pages.Close()) }()
 	var buf [batchRows]parquet.Value

@@ -24,8 +24,8 @@ const (
 
 var errNotSealed = errors.New("the file is damaged, or no frozen rows")
 
-// seal puts the seal into a Parquet file that was just written.
-func seal(file *os.File) error {
+// Seal puts the seal into a Parquet file that was just written.
+func Seal(file *os.File) error {
 	size, err := file.Seek(0, io.SeekEnd)
 	if err != nil {
 		return err
@@ -43,8 +43,8 @@ func seal(file *os.File) error {
 	return err
 }
 
-// checkSeal reports an error unless the file, of that size, is as seal left it.
-func checkSeal(file io.ReaderAt, size int64) error {
+// CheckSeal reports an error unless the file, of that size, is as Seal left it.
+func CheckSeal(file io.ReaderAt, size int64) error {
 	footer, err := readFooter(file, size)
 	if err != nil {
 		return err
