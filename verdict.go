@@ -102,6 +102,9 @@ type Decision struct {
 	Golden *Golden `json:"golden,omitempty"`
 	// Approve has the registry ask a person before it promotes; nil where nobody is asked.
 	Approve *Approval `json:"approve,omitempty"`
+	// Answers is the object with what all contestants answered, from which the same is decided again.
+	Answers      Digest `json:"answers,omitempty"`
+	AnswersBytes int64  `json:"answers_bytes,omitempty"`
 }
 
 // Golden are stored requests and the answers that a version gave to them: the proof of a swap, a
@@ -232,6 +235,9 @@ type Report struct {
 	Detectable  float64          `json:"detectable_gain,omitempty"`
 	Pending     *Pending         `json:"pending,omitempty"` // what the run left for a person to decide about
 	Slices      []SliceTable     `json:"slices,omitempty"`
+	// Answers is as of a Decision. The object is kept as long as the run's record, the report for ever.
+	Answers      Digest `json:"answers,omitempty"`
+	AnswersBytes int64  `json:"answers_bytes,omitempty"`
 }
 
 // Move is what a person's promotion or rollback changed, as a message tells it.

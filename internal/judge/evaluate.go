@@ -61,14 +61,20 @@ const GoldenRows = 20
 // A contestant that cannot be opened or does not answer is not an error but its row. Errors are
 // those of Decide, and the cause of ctx ending.
 func Evaluate(ctx context.Context, in Inputs) (bakeoff.Decision, error) {
+	d, _, err := evaluate(ctx, in)
+	return d, err
+}
+
+// evaluate also returns the case that it has decided.
+func evaluate(ctx context.Context, in Inputs) (bakeoff.Decision, Case, error) {
 	c, table, err := caseOf(in)
 	if err != nil {
-		return bakeoff.Decision{}, err
+		return bakeoff.Decision{}, c, err
 	}
 	for _, e := range in.Entries {
 		k := Contestant{Candidate: e.Trial.Candidate, Role: bakeoff.RoleChallenger, Trial: e.Trial}
 		if err := in.answer(ctx, &k, e.Recipe, in.Snapshot.Schema, table); err != nil {
-			return bakeoff.Decision{}, err
+			return bakeoff.Decision{}, c, err
 		}
 		c.Contestants = append(c.Contestants, k)
 	}
@@ -76,7 +82,7 @@ func Evaluate(ctx context.Context, in Inputs) (bakeoff.Decision, error) {
 		k := contestantOf(*v)
 		if c.Incomparable == "" {
 			if err := in.answer(ctx, &k, v.Lineage.Recipe, v.Lineage.Snapshot.Schema, table); err != nil {
-				return bakeoff.Decision{}, err
+				return bakeoff.Decision{}, c, err
 			}
 		}
 		c.Contestants = append(c.Contestants, k)
@@ -85,7 +91,7 @@ func Evaluate(ctx context.Context, in Inputs) (bakeoff.Decision, error) {
 	if err == nil && d.Verdict == bakeoff.Promoted {
 		d.Golden = golden(c, d.Candidate, table)
 	}
-	return d, err
+	return d, c, err
 }
 
 // contestantOf returns the champion as a contestant.

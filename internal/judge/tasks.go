@@ -17,6 +17,7 @@ type Store interface {
 	Model(ctx context.Context, name string) (bakeoff.Model, uint64, error)
 	Version(ctx context.Context, model string, n int) (bakeoff.Version, error)
 	GetFile(ctx context.Context, digest bakeoff.Digest, path string) error
+	PutFile(ctx context.Context, path string) (bakeoff.Digest, error)
 }
 
 // Pipelines finds a revision of a pipeline.
@@ -35,8 +36,8 @@ type Tasks struct {
 	Scratch   string // an existing folder for what is read from the store
 }
 
-// Evaluate judges a run against the champion of this moment. What makes a decision impossible is a
-// result with its reason.
+// Evaluate judges a run against the champion of this moment, and keeps what all contestants answered.
+// What makes a decision impossible is a result with its reason.
 func (t *Tasks) Evaluate(ctx context.Context, a bakeoff.Attempt) (result bakeoff.Result, err error) {
 	run, _, err := t.Store.Run(ctx, a.Task.Run)
 	if err != nil {
@@ -55,10 +56,13 @@ func (t *Tasks) Evaluate(ctx context.Context, a bakeoff.Attempt) (result bakeoff
 	if err != nil {
 		return result, err
 	}
-	decision, err := Evaluate(ctx, in)
+	decision, c, err := evaluate(ctx, in)
 	if bakeoff.CodeOf(err) == bakeoff.CodeInvalid {
 		result.Failure = err.Error()
 		return result, nil
+	}
+	if err == nil {
+		err = t.keep(ctx, c, filepath.Join(dir, "answers.parquet"), &decision)
 	}
 	result.Decision = &decision
 	return result, err

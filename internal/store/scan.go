@@ -148,7 +148,7 @@ var (
 
 	// heldByName finds the objects that a run or a version names, in JSON as we write it: not the
 	// digest of a pipeline's text or of a description.
-	heldByName = regexp.MustCompile(`"(?:train|holdout|artifact|log|golden)":"sha256:[0-9a-f]{64}"`)
+	heldByName = regexp.MustCompile(`"(?:train|holdout|artifact|log|golden|answers)":"sha256:[0-9a-f]{64}"`)
 	keptByName = regexp.MustCompile(`"(?:train|artifact|golden)":"sha256:[0-9a-f]{64}"`)
 )
 
