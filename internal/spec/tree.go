@@ -137,6 +137,11 @@ func readTree(r *report, vars *variables) *node {
 	if document == nil {
 		return nil
 	}
+	return treeOf(r, vars, document)
+}
+
+// treeOf builds the tree of a document.
+func treeOf(r *report, vars *variables, document *yaml.Node) *node {
 	b := treeBuilder{report: r, variables: vars}
 	root := b.build(document.Content[0], place{})
 	if b.built > maxValues {
