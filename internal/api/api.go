@@ -48,6 +48,7 @@ func Register(mux *access.Mux, node Node, o Options) {
 	a.huma = huma.NewAPI(configuration(), &adapter{mux: mux, options: a.options})
 	a.pipelines()
 	a.runs()
+	a.past()
 	a.models()
 	a.upkeep()
 	describe(a.huma.OpenAPI())

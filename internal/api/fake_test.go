@@ -293,3 +293,8 @@ func (f *fake) Doctor(context.Context) ([]client.Check, error) {
 }
 
 var errBroken = errors.New("read /srv/.bakeoff/jetstream: input/output error")
+
+func (f *fake) Replay(_ context.Context, pipeline string, last int, set []string) (client.Replay, error) {
+	return client.Replay{Pipeline: pipeline, Set: set, Nights: one(f, client.ReplayNight{Run: run, Created: moment, Then: client.ReplayOutcome{Verdict: bakeoff.Kept}})},
+		f.called("Replay %s %d %q", pipeline, last, set)
+}

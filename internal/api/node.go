@@ -29,6 +29,7 @@ type Node interface {
 	Runs
 	Models
 	Upkeep
+	Past
 }
 
 // Pipelines are the recipes of a node and their schedules.

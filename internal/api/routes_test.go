@@ -126,7 +126,7 @@ func TestEmptyListsAreLists(t *testing.T) {
 	url := serve(t, &fake{silent: true}, access.Loopback, api.Options{})
 	for _, path := range []string{
 		"/node", "/pipelines", "/pipelines/churn/runs", "/pipelines/churn/ticks", "/runs", "/models", "/models/churn", "/models/churn/acts", "/schedule",
-		"/workers", "/serving", "/notifications", "/tokens", "/doctor",
+		"/workers", "/serving", "/notifications", "/tokens", "/doctor", "/pipelines/churn/replay?set=gate.gain=any",
 	} {
 		if got := body(t, url+"/api/v1"+path); strings.Contains(got, "null") || !strings.Contains(got, "[]") {
 			t.Errorf("%s: %s", path, got)

@@ -12,6 +12,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -72,6 +73,8 @@ type Node struct {
 	keyring *store.Keyring
 	roster  *roster.Roster
 	since   time.Time
+	// replaying is held while past runs are judged again.
+	replaying sync.Mutex
 	notes
 	followed
 	runtime    *servingRuntime

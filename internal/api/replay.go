@@ -1,0 +1,34 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/bakeoffhq/bakeoff/client"
+	"github.com/bakeoffhq/bakeoff/internal/access"
+)
+
+// Past is what a node can say of runs that have ended.
+type Past interface {
+	// Replay judges the last runs of a pipeline again with other rules, of the form PATH=VALUE.
+	Replay(ctx context.Context, pipeline string, last int, set []string) (client.Replay, error)
+}
+
+func (a *api) past() {
+	handle(a, route{
+		id: "replay", method: http.MethodGet, path: "/pipelines/{name}/replay", need: access.Read, time: longTime,
+		summary: "How past runs would have ended by other rules",
+		about: "Nothing is changed. Each run is judged from its kept answers against the champion of its night, by the rules of its night " +
+			"with what `set` says in the place of some of them.",
+	}, func(ctx context.Context, in *struct {
+		Named
+		Last int      `query:"last" minimum:"1" maximum:"1000" default:"60" doc:"how many runs"`
+		Set  []string `query:"set,explode" required:"true" minItems:"1" maxItems:"50" doc:"PATH=VALUE of the pipeline file, such as gate.gain=0.5pt; may be repeated"`
+	},
+	) (client.Replay, error) {
+		r, err := a.node.Replay(ctx, in.Name, in.Last, in.Set)
+		r.Set, err = list(r.Set, err)
+		r.Nights, err = list(r.Nights, err)
+		return r, err
+	})
+}
