@@ -8,7 +8,8 @@
 //	label              the code of the row's class, or its number
 //	baseline           what the baseline answered
 //	1_linear           what the first contestant, linear, answered; 2_forest and so on
-//	1_linear_first     of two classes, where it is not one minus the second's: the first's probability
+//	1_linear_first     of two classes, where some row's first probability is not one minus the second:
+//	                   by how many numbers of 64 bits it is off
 //	extra_1_NAME       a further column of the case
 //
 // Answers are the number for a regression, the probability of the second class of two, and a list of

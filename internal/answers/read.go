@@ -127,10 +127,8 @@ func (r *reader) pairs(name string, first bool) ([]float64, error) {
 		return pairs, nil
 	}
 	row := 0
-	err = r.each(firstColumn(name), parquet.Double, 1, func(v parquet.Value) error {
-		if !v.IsNull() {
-			pairs[2*row] = v.Double()
-		}
+	err = r.each(firstColumn(name), parquet.Int64, 1, func(v parquet.Value) error {
+		pairs[2*row] = plus(pairs[2*row+1], v.Int64())
 		row++
 		return nil
 	})

@@ -80,12 +80,15 @@ func writeRows(ctx context.Context, to *os.File, columns []column, rows int, abo
 // write writes the rows from lo up to hi, in batches of whole rows.
 func (c *column) write(w *parquet.ColumnWriter, index, lo, hi int) error {
 	var batch []parquet.Value
+	present := 0
+	if !c.node.Required() {
+		present = 1
+	}
 	for row := lo; row < hi; row++ {
 		from := len(batch)
 		batch = c.row(batch, row)
 		for i := from; i < len(batch); i++ {
-			v := batch[i]
-			batch[i] = v.Level(min(i-from, 1), present(c.node, v), index)
+			batch[i] = batch[i].Level(min(i-from, 1), present, index)
 		}
 		if len(batch) < batchValues && row < hi-1 {
 			continue
@@ -96,14 +99,6 @@ func (c *column) write(w *parquet.ColumnWriter, index, lo, hi int) error {
 		batch = batch[:0]
 	}
 	return nil
-}
-
-// present is the definition level of a value: 1 for one that is there where it need not be.
-func present(n parquet.Node, v parquet.Value) int {
-	if v.IsNull() || n.Required() {
-		return 0
-	}
-	return 1
 }
 
 // columnsOf returns the columns of a file in the order in which Parquet files have them: by name.
@@ -159,16 +154,11 @@ func halved(p *bakeoff.Predictions) bool {
 		return true
 	}
 	for row := range p.Len() {
-		if !follows(p.Probabilities[2*row], p.Probabilities[2*row+1]) {
+		if off(p.Probabilities[2*row], p.Probabilities[2*row+1]) != 0 {
 			return false
 		}
 	}
 	return true
-}
-
-// follows reports whether a first probability is one minus the second, bit by bit.
-func follows(first, second float64) bool {
-	return math.Float64bits(first) == math.Float64bits(1-second)
 }
 
 func codes(name string, values []int32) column {
@@ -185,17 +175,25 @@ func numbers(name string, values []float64) column {
 	}
 }
 
-// rest is the first probability of two where it does not follow from the second.
+// rest is by how much the first probability of two is off one minus the second: a few units in the
+// last place of it where a model computes both, which takes a byte and not eight.
 func rest(name string, pairs []float64) column {
 	return column{
-		name: name, node: parquet.Optional(doubles(nil)),
+		name: name, node: parquet.Encoded(parquet.Int(64), &parquet.RLEDictionary),
 		row: func(to []parquet.Value, row int) []parquet.Value {
-			if follows(pairs[2*row], pairs[2*row+1]) {
-				return append(to, parquet.NullValue())
-			}
-			return append(to, parquet.DoubleValue(pairs[2*row]))
+			return append(to, parquet.Int64Value(off(pairs[2*row], pairs[2*row+1])))
 		},
 	}
+}
+
+// off is how many numbers lie between one minus the second of two probabilities and the first; whatever
+// the two are, plus is its inverse.
+func off(first, second float64) int64 {
+	return int64(math.Float64bits(first) - math.Float64bits(1-second))
+}
+
+func plus(second float64, off int64) (first float64) {
+	return math.Float64frombits(math.Float64bits(1-second) + uint64(off))
 }
 
 // lists is a list of k numbers a row.
