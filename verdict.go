@@ -235,6 +235,7 @@ type Report struct {
 	Detectable  float64          `json:"detectable_gain,omitempty"`
 	Pending     *Pending         `json:"pending,omitempty"` // what the run left for a person to decide about
 	Slices      []SliceTable     `json:"slices,omitempty"`
+	Program     string           `json:"bakeoff,omitempty"` // version of the program that decided
 	// Answers is as of a Decision. The object is kept as long as the run's record, the report for ever.
 	Answers      Digest `json:"answers,omitempty"`
 	AnswersBytes int64  `json:"answers_bytes,omitempty"`

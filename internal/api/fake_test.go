@@ -298,3 +298,7 @@ func (f *fake) Replay(_ context.Context, pipeline string, last int, set []string
 	return client.Replay{Pipeline: pipeline, Set: set, Nights: one(f, client.ReplayNight{Run: run, Created: moment, Then: client.ReplayOutcome{Verdict: bakeoff.Kept}})},
 		f.called("Replay %s %d %q", pipeline, last, set)
 }
+
+func (f *fake) Diff(_ context.Context, before, after string) (client.Diff, error) {
+	return client.Diff{Pipeline: "churn", Before: client.DiffRun{Run: before}, After: client.DiffRun{Run: after}}, f.called("Diff %q %s", before, after)
+}

@@ -77,3 +77,14 @@ func masked(value string) string {
 }
 
 func asterisks(s string) string { return strings.Repeat("*", len([]rune(s))) }
+
+// WithoutSecrets returns the text of a pipeline file with an asterisk for each character that may be of
+// a secret: who writes one into a file has it in every revision that is kept.
+func WithoutSecrets(text string) string {
+	lines := strings.Split(text, "\n")
+	shown := make([]string, len(lines))
+	for i := range lines {
+		shown[i] = withoutSecrets(lines, i)
+	}
+	return strings.Join(shown, "\n")
+}

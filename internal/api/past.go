@@ -12,6 +12,8 @@ import (
 type Past interface {
 	// Replay judges the last runs of a pipeline again with other rules, of the form PATH=VALUE.
 	Replay(ctx context.Context, pipeline string, last int, set []string) (client.Replay, error)
+	// Diff says what changed from one ended run to another of the same pipeline; "" for the one before it.
+	Diff(ctx context.Context, before, after string) (client.Diff, error)
 }
 
 func (a *api) past() {
@@ -30,5 +32,16 @@ func (a *api) past() {
 		r.Set, err = list(r.Set, err)
 		r.Nights, err = list(r.Nights, err)
 		return r, err
+	})
+	handle(a, route{
+		id: "diff-runs", method: http.MethodGet, path: "/runs/{run}/diff", need: access.Read, time: longTime,
+		summary: "What changed from another run to this one",
+		about:   "Data, pipeline file, parameters and scores. Both runs have ended and are of the same pipeline.",
+	}, func(ctx context.Context, in *struct {
+		Identified
+		With string `query:"with" pattern:"^[a-z0-9][A-Za-z0-9_-]{0,99}$" patternDescription:"the ID of a run" doc:"the earlier run; the one before this one if it is left out"`
+	},
+	) (client.Diff, error) {
+		return a.node.Diff(ctx, in.With, in.Run)
 	})
 }
