@@ -70,6 +70,8 @@ type Comparison struct {
 	Detectable float64 `json:"detectable_gain"`
 	// Needed is the gain on these rows, about, from which on the gate's rule for gains would be met.
 	Needed float64 `json:"needed_gain"`
+	// Asked is the gate's margin in the metric's unit; 0 where it asks for none.
+	Asked float64 `json:"asked_gain,omitempty"`
 }
 
 // Power is the share of true gains of a detectable size that are found.
@@ -168,6 +170,8 @@ type Model struct {
 	Aliases map[string]Alias `json:"aliases"`
 	Hold    *Hold            `json:"hold,omitempty"`
 	Pending *Pending         `json:"pending,omitempty"` // a promotion that waits for a person's word
+	// Advised is when the last runs were last looked at for advice.
+	Advised time.Time `json:"advised,omitzero"`
 }
 
 // Champion returns the number of the live version, 0 for none.
@@ -236,6 +240,8 @@ type Report struct {
 	Pending     *Pending         `json:"pending,omitempty"` // what the run left for a person to decide about
 	Slices      []SliceTable     `json:"slices,omitempty"`
 	Program     string           `json:"bakeoff,omitempty"` // version of the program that decided
+	// Advice is what was told with the run's message beside the verdict, at most once a week.
+	Advice []string `json:"advice,omitempty"`
 	// Answers is as of a Decision. The object is kept as long as the run's record, the report for ever.
 	Answers      Digest `json:"answers,omitempty"`
 	AnswersBytes int64  `json:"answers_bytes,omitempty"`

@@ -116,11 +116,19 @@ func (s *shell) whyCommand() *cobra.Command {
 		if wanted != "" {
 			return s.whyGain(r, wanted)
 		}
+		var err error
+		if r.Advice, err = n.advice(ctx, r); err != nil {
+			return err
+		}
 		if s.json {
 			return writeJSON(s.stdout, r)
 		}
 		writeWhy(s.stdout, r)
-		return s.sayDecided(ctx, n, r)
+		if err := s.sayDecided(ctx, n, r); err != nil {
+			return err
+		}
+		writeAdvice(s.stdout, r.Advice)
+		return nil
 	})
 	c.Flags().StringVar(&wanted, "gain", "", "say how many holdout rows it takes to find a gain such as 0.5pt")
 	return c

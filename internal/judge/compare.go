@@ -54,11 +54,15 @@ func (b *board) ahead(k, reference place) float64 {
 
 // comparison records a test of one of so many challengers.
 func (b *board) comparison(k, reference place, t metric.Comparison, adjusted float64, challengers int) bakeoff.Comparison {
+	asked := 0.0
+	if !b.rule.Significant {
+		asked = b.margin(reference)
+	}
 	return bakeoff.Comparison{
 		Candidate: k.row.Candidate, With: reference.row.Candidate, Role: reference.row.Role,
 		Test: t.Test, Gain: t.Gain, Interval: t.Interval, P: t.P, Adjusted: adjusted,
 		Detectable: t.Detectable(b.alpha()/float64(max(1, challengers)), bakeoff.Power),
-		Needed:     b.needed(t, reference, challengers),
+		Needed:     b.needed(t, reference, challengers), Asked: asked,
 	}
 }
 

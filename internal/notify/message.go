@@ -24,9 +24,11 @@ const (
 	reasonLimit  = 1500
 	failureLimit = 240
 	contextLimit = 300
+	adviceLimit  = 300 // one piece of advice
 )
 
 const (
+	advices     = 3  // pieces of advice
 	boardRows   = 5  // of the leaderboard
 	failedNames = 10 // of the failed candidates
 	nameCells   = 32 // of a name in the leaderboard
@@ -281,6 +283,9 @@ func (m message) facts() []string {
 	}
 	if r.Seconds > 0 {
 		lines = append(lines, "took "+seconds(r.Seconds))
+	}
+	for _, line := range r.Advice[:min(len(r.Advice), advices)] {
+		lines = append(lines, "advice: "+cut(plain.Line(line), adviceLimit))
 	}
 	return lines
 }

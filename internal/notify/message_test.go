@@ -91,6 +91,14 @@ func messages() map[string]bakeoff.Notification {
 			},
 			Pending: &bakeoff.Pending{Run: "churn-20261123T200000Z", Candidate: "boosting", Champion: 16},
 		}),
+		"advice": notification("churn", bakeoff.Report{
+			Verdict: bakeoff.Kept, Reason: "no challenger is better than v16", Champion: live("boosting", 16),
+			Advice: []string{
+				"slow has not been within noise of the best in any of the last 30 judged runs, and it takes 114.5 s a run: without it, smaller gains of the others are found",
+				strings.Repeat("<!here> ", 100), "a third", "a fourth",
+			},
+			Leaderboard: []bakeoff.LeaderboardRow{champion(1, "boosting", 16, 0.848), baseline},
+		}),
 		"kept-none": notification("churn", bakeoff.Report{
 			Verdict: bakeoff.Kept, Reason: "no challenger reaches the floor of roc_auc 0.9",
 			Leaderboard: []bakeoff.LeaderboardRow{ranked(1, "forest", bakeoff.RoleChallenger, 0.846, 3), baseline},
@@ -278,7 +286,7 @@ func FuzzMessage(f *testing.F) {
 	f.Fuzz(func(t *testing.T, pipeline, candidate, reason, metric string, v float64, number int, rows, verdict uint8) {
 		r := bakeoff.Report{
 			Verdict: []bakeoff.Verdict{bakeoff.Promoted, bakeoff.Kept, bakeoff.Failed}[verdict%3],
-			Reason:  reason, Metric: metric, Seconds: v, Champion: live(candidate, number), Previous: live(candidate, number),
+			Reason:  reason, Advice: []string{reason, candidate, reason, reason}, Metric: metric, Seconds: v, Champion: live(candidate, number), Previous: live(candidate, number),
 			Rows: &bakeoff.Rows{Train: number, Holdout: number, SetAside: number, MissingTarget: number, SeenByChampion: number},
 		}
 		for i := range int(rows) {

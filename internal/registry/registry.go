@@ -19,6 +19,7 @@ type Store interface {
 	Model(ctx context.Context, name string) (bakeoff.Model, uint64, error)
 	Version(ctx context.Context, model string, n int) (bakeoff.Version, error)
 	Verdict(ctx context.Context, pipeline, run string) (bakeoff.Report, error)
+	LastVerdicts(ctx context.Context, pipeline string, n int) ([]bakeoff.Report, error)
 	Run(ctx context.Context, id string) (bakeoff.Run, uint64, error)
 	LastPipeline(ctx context.Context, name string) (bakeoff.PipelineFile, error)
 	Commit(ctx context.Context, c bakeoff.Change) error
@@ -90,6 +91,7 @@ func (r *Registry) commit(ctx context.Context, run bakeoff.Run) (bakeoff.Report,
 			return bakeoff.Report{}, err
 		}
 	}
+	lines, model := r.advise(ctx, run, model)
 	change := bakeoff.Change{Model: model, Revision: revision}
 	switch {
 	case version != nil && decision.Approve != nil:
@@ -107,6 +109,7 @@ func (r *Registry) commit(ctx context.Context, run bakeoff.Run) (bakeoff.Report,
 	if p := change.Model.Pending; p != nil && p.Run == run.ID {
 		report.Pending = p
 	}
+	report.Advice = lines
 	change.Verdict = &report
 	if !run.Quiet {
 		change.Outbox = &bakeoff.Notification{ID: run.ID, Pipeline: run.Pipeline, Revision: run.Revision, Created: report.Ended, Report: report}
