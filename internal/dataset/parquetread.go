@@ -98,7 +98,7 @@ func (f *frozenFile) open() (err error) {
 	return nil
 }
 
-// Recovered, deferred, turns a panic of the Parquet library into an error.
+// Recovered turns, when it is deferred, a panic of the Parquet library into an error.
 func Recovered(err *error) {
 	if p := recover(); p != nil {
 		*err = fmt.Errorf("the file is damaged: %v", p)

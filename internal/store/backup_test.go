@@ -55,6 +55,7 @@ func driveFor(ctx context.Context, s *store.Store, pipeline, id string, created 
 		failed = errors.Join(failed, err, s.EndAttempt(ctx, bakeoff.Result{Task: task, Attempt: 1, Trial: &trial}, token))
 		run.Trials = append(run.Trials, trial)
 	}
+	run.Decision = &bakeoff.Decision{Verdict: bakeoff.Promoted, Answers: put("answers")}
 	golden := put("golden")
 	if failed != nil {
 		return failed
@@ -98,7 +99,7 @@ func promoteFirst(ctx context.Context, s *store.Store, run bakeoff.Run, golden b
 				Model: m.Name, Version: m.Latest, Candidate: run.Trials[0].Candidate, Artifact: run.Trials[0].Artifact, Golden: golden,
 				Created: run.Created, Lineage: bakeoff.Lineage{Run: run.ID, Snapshot: *run.Snapshot},
 			},
-			Verdict: &bakeoff.Report{Run: run.ID, Pipeline: run.Pipeline, Verdict: bakeoff.Promoted, Reason: run.Reason},
+			Verdict: &bakeoff.Report{Run: run.ID, Pipeline: run.Pipeline, Verdict: bakeoff.Promoted, Reason: run.Reason, Answers: run.Decision.Answers},
 			Outbox:  &bakeoff.Notification{ID: run.ID, Pipeline: run.Pipeline},
 		})
 		if bakeoff.CodeOf(err) != bakeoff.CodeConflict {
@@ -163,6 +164,9 @@ func checkWhole(t *testing.T, s *store.Store) (runs, versions int) {
 		if r.Snapshot != nil {
 			object(r.ID, r.Snapshot.Train)
 			object(r.ID, r.Snapshot.Holdout)
+		}
+		if r.Decision != nil {
+			object(r.ID, r.Decision.Answers)
 		}
 		for _, trial := range r.Trials {
 			object(r.ID, trial.Artifact)

@@ -283,7 +283,7 @@ func TestCollectingBesideAWorkingNode(t *testing.T) {
 	if n := len(must(s.Verdicts(ctx, "p0"))(t)) + len(must(s.Verdicts(ctx, "p1"))(t)); n != 40 {
 		t.Errorf("%d verdicts of 40 runs", n)
 	}
-	want := 4 * 7 // objects of the runs that are left
+	want := 4 * 8 // objects of the runs that are left
 	for _, run := range strayVersions(t, s) {
 		// The last runs to be asked for need not be the last to be promoted. A version keeps three
 		// objects of a run that is gone; a run whose version is released has lost its golden answers.
