@@ -10,7 +10,7 @@
 //	1_linear           what the first contestant, linear, answered; 2_forest and so on
 //	1_linear_first     of two classes, where some row's first probability is not one minus the second:
 //	                   by how many numbers of 64 bits it is off
-//	extra_1_NAME       a further column of the case
+//	slice_1_NAME       the first column that the rows are sliced by
 //
 // Answers are the number for a regression, the probability of the second class of two, and a list of
 // probabilities for any other number of classes. A contestant without answers has no column. Classes
@@ -21,6 +21,7 @@ package answers
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/dataset"
@@ -37,14 +38,16 @@ type File struct {
 	Rows         bakeoff.Rows         `json:"rows"`
 	Champion     int                  `json:"champion,omitempty"` // the live version; 0 for none
 	Hold         *bakeoff.Hold        `json:"hold,omitempty"`
+	At           time.Time            `json:"at,omitzero"`            // the moment that the run was for
+	Moved        time.Time            `json:"moved,omitzero"`         // when the champion became that
 	Incomparable string               `json:"incomparable,omitempty"` // why the champion is not compared
 	Contestants  []Contestant         `json:"contestants"`
 
 	Labels   bakeoff.Labels       `json:"-"`
 	Baseline *bakeoff.Predictions `json:"-"`
-	// Extra are further columns of the judged rows, such as those that slices are made by. Of a column,
-	// Levels may have texts that no row has.
-	Extra []dataset.Column `json:"-"`
+	// Slices are the columns that the rows are also judged in parts by. Of a column, Levels may have texts
+	// that no row has.
+	Slices []dataset.Column `json:"-"`
 }
 
 // Rules are what a pipeline says about a decision. Judge and Gate are written with the names of their
@@ -59,12 +62,13 @@ type Rules struct {
 
 // Contestant is a challenger or the champion.
 type Contestant struct {
-	Candidate string        `json:"candidate"`
-	Role      bakeoff.Role  `json:"role"`
-	Version   int           `json:"version,omitempty"` // of the champion
-	Trial     bakeoff.Trial `json:"trial"`
-	Failure   string        `json:"failure,omitempty"` // why it has no answers, though it was built
-	Unseen    int           `json:"unseen_categories,omitempty"`
+	Candidate string         `json:"candidate"`
+	Role      bakeoff.Role   `json:"role"`
+	Version   int            `json:"version,omitempty"` // of the champion
+	Trial     bakeoff.Trial  `json:"trial"`
+	Failure   string         `json:"failure,omitempty"` // why it has no answers, though it was built
+	Unseen    int            `json:"unseen_categories,omitempty"`
+	Speed     *bakeoff.Speed `json:"speed,omitempty"` // nil where it was not measured
 	// Predictions are nil for a contestant that did not answer, or not as it must.
 	Predictions *bakeoff.Predictions `json:"-"`
 }
@@ -88,7 +92,7 @@ func (f *File) check() error {
 			return fmt.Errorf("%s has no answer for each of %d rows", k.Candidate, rows)
 		}
 	}
-	for _, c := range f.Extra {
+	for _, c := range f.Slices {
 		if max(len(c.Codes), len(c.Numbers)) != rows {
 			return fmt.Errorf("the column %s has not %d rows", c.Name, rows)
 		}

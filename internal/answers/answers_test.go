@@ -88,7 +88,7 @@ func cases(rows int) map[string]*answers.File {
 	}
 	file := func(task bakeoff.LearningTask, y bakeoff.Labels, baseline *bakeoff.Predictions, all ...*bakeoff.Predictions) *answers.File {
 		f := about
-		f.Task, f.Labels, f.Baseline, f.Extra = task, y, baseline, extra
+		f.Task, f.Labels, f.Baseline, f.Slices = task, y, baseline, extra
 		for i, p := range all {
 			f.Contestants = append(f.Contestants, answers.Contestant{
 				Candidate: fmt.Sprintf("c%d", i), Role: bakeoff.RoleChallenger, Unseen: i, Predictions: p,
@@ -134,7 +134,7 @@ func TestWriteRefusesWhatIsNotWhole(t *testing.T) {
 	for name, change := range map[string]func(f *answers.File){
 		"no baseline":               func(f *answers.File) { f.Baseline = nil },
 		"too few":                   func(f *answers.File) { f.Contestants[0].Predictions.Probabilities = nil },
-		"a shorter column":          func(f *answers.File) { f.Extra[0].Codes = f.Extra[0].Codes[1:] },
+		"a shorter column":          func(f *answers.File) { f.Slices[0].Codes = f.Slices[0].Codes[1:] },
 		"a floor that is no number": func(f *answers.File) { f.Rules.Gate.Floors["roc_auc"] = math.Inf(1) },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -17,7 +17,7 @@ type document struct {
 	Labels   *labels    `json:"labels"`
 	Baseline *shape     `json:"baseline"`
 	Answers  []*shape   `json:"answers"` // one a contestant; null for one without
-	Extra    []extraOne `json:"extra,omitempty"`
+	Slices   []sliceOne `json:"slices,omitempty"`
 }
 
 type labels struct {
@@ -29,7 +29,7 @@ type shape struct {
 	First   bool     `json:"first,omitempty"`
 }
 
-type extraOne struct {
+type sliceOne struct {
 	Name   string       `json:"name"`
 	Kind   bakeoff.Kind `json:"kind"`
 	Levels []string     `json:"levels,omitempty"`
@@ -41,8 +41,8 @@ func documentOf(f *File) document {
 	for _, k := range f.Contestants {
 		d.Answers = append(d.Answers, shapeOf(k.Predictions))
 	}
-	for _, c := range f.Extra {
-		d.Extra = append(d.Extra, extraOne{Name: c.Name, Kind: c.Kind, Levels: c.Levels})
+	for _, c := range f.Slices {
+		d.Slices = append(d.Slices, sliceOne{Name: c.Name, Kind: c.Kind, Levels: c.Levels})
 	}
 	return d
 }
@@ -81,12 +81,12 @@ func answersColumn(contestant int, candidate string) string {
 
 func firstColumn(of string) string { return of + "_first" }
 
-func extraColumn(i int, c string) string { return "extra_" + strconv.Itoa(i+1) + "_" + c }
+func sliceColumn(i int, c string) string { return "slice_" + strconv.Itoa(i+1) + "_" + c }
 
 // isCategory says of which form a further column is.
 func isCategory(kind bakeoff.Kind) bool { return kind == bakeoff.KindCategory }
 
 // column makes a further column of its description.
-func (e extraOne) column() dataset.Column {
+func (e sliceOne) column() dataset.Column {
 	return dataset.Column{Name: e.Name, Kind: e.Kind, Levels: e.Levels}
 }

@@ -71,9 +71,9 @@ func (r *reader) file(d *document) (*File, error) {
 			return nil, err
 		}
 	}
-	for i, e := range d.Extra {
+	for i, e := range d.Slices {
 		c := e.column()
-		if name := extraColumn(i, e.Name); isCategory(e.Kind) {
+		if name := sliceColumn(i, e.Name); isCategory(e.Kind) {
 			c.Codes, err = r.codes(name)
 		} else {
 			c.Numbers, err = r.numbers(name, 1)
@@ -81,7 +81,7 @@ func (r *reader) file(d *document) (*File, error) {
 		if err != nil {
 			return nil, err
 		}
-		f.Extra = append(f.Extra, c)
+		f.Slices = append(f.Slices, c)
 	}
 	return &f, nil
 }

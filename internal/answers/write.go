@@ -110,8 +110,8 @@ func columnsOf(f *File) []column {
 			columns = append(columns, answersOf(answersColumn(i, k.Candidate), k.Predictions)...)
 		}
 	}
-	for i, c := range f.Extra {
-		if name := extraColumn(i, c.Name); isCategory(c.Kind) {
+	for i, c := range f.Slices {
+		if name := sliceColumn(i, c.Name); isCategory(c.Kind) {
 			columns = append(columns, codes(name, c.Codes))
 		} else {
 			columns = append(columns, numbers(name, c.Numbers))

@@ -40,7 +40,7 @@ func again(t *testing.T, c judge.Case) judge.Case {
 
 // TestEveryFieldOfACaseIsKept fills every exported field of a case of one row with something. A field
 // that is new needs a home in answers.File and a line each in Case.Kept and judge.Again: what is small
-// as a field of the document, what has a value for each row as one of File.Extra.
+// as a field of the document, what has a value for each row as columns, like File.Slices.
 func TestEveryFieldOfACaseIsKept(t *testing.T) {
 	var want judge.Case
 	fill(t, reflect.ValueOf(&want).Elem(), "Case")
@@ -205,6 +205,15 @@ func randomCase(seed uint64) judge.Case {
 		c.Task = bakeoff.Binary
 	}
 	c.Pipeline.Data.Split.Seed = seed
+	c.Pipeline.Judge.Slices = []string{"plan"}
+	c.Pipeline.Gate.SliceLoss = &bakeoff.SliceLoss{Margin: 0.05}
+	c.Slices = []dataset.Column{{Name: "plan", Kind: bakeoff.KindCategory, Levels: []string{"basic", "no row has it", "pro"}}}
+	for row := range rows {
+		c.Slices[0].Codes = append(c.Slices[0].Codes, int32(2*(row%2))-int32(row/290))
+	}
+	c.Pipeline.Gate.Cooldown = 3 * 24 * time.Hour
+	c.At = time.Date(2026, 11, 23, 20, 0, 0, 0, time.UTC)
+	c.Moved = c.At.Add(-time.Duration(seed) * 24 * time.Hour)
 	for i, skill := range []float64{0.4, 1, 1.2} {
 		k := challenger(fmt.Sprintf("c%d", i), 0, int64(100*i))
 		k.Predictions = answer(skill)

@@ -3,9 +3,11 @@ package judge
 import (
 	"maps"
 	"reflect"
+	"slices"
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/answers"
+	"github.com/bakeoffhq/bakeoff/internal/dataset"
 )
 
 // Try decides a kept case by other rules: by those it was decided by, but for what differs between two
@@ -22,7 +24,24 @@ func Try(f *answers.File, as, with *bakeoff.Pipeline) (bakeoff.Decision, error) 
 	tried(reflect.ValueOf(&p.Judge).Elem(), reflect.ValueOf(as.Judge), reflect.ValueOf(with.Judge))
 	tried(reflect.ValueOf(&p.Gate).Elem(), reflect.ValueOf(as.Gate), reflect.ValueOf(with.Gate))
 	c.Pipeline = &p
+	if err := c.reslice(p.Judge.Slices); err != nil {
+		return bakeoff.Decision{}, err
+	}
 	return Decide(c)
+}
+
+// reslice gives a case the columns of those names, as far as they are kept.
+func (c *Case) reslice(names []string) error {
+	var columns []dataset.Column
+	for _, name := range names {
+		i := slices.IndexFunc(c.Slices, func(s dataset.Column) bool { return s.Name == name })
+		if i < 0 {
+			return bakeoff.Errorf(bakeoff.CodeInvalid, "judge.slices: the values of %s were not kept: of a night there are only those that it was sliced by", name)
+		}
+		columns = append(columns, c.Slices[i])
+	}
+	c.Slices = columns
+	return nil
 }
 
 // tried gives each field of a struct that differs between two others the second's value; of a map,

@@ -52,3 +52,23 @@ func TestTry(t *testing.T) {
 		t.Errorf("a metric that does not fit: %v", err)
 	}
 }
+
+// TestTrySlices tries to slice a night by columns that it has kept, and by one that it has not.
+func TestTrySlices(t *testing.T) {
+	c := randomCase(5)
+	as := &bakeoff.Pipeline{AtLeast: 1, Judge: c.Pipeline.Judge, Gate: c.Pipeline.Gate}
+	with := *as
+	with.Judge.Slices = nil
+	with.Gate.SliceLoss = nil
+	d, err := judge.Try(c.Kept(), as, &with)
+	if err != nil || len(d.Slices) != 0 {
+		t.Errorf("without slices: %+v, %v", d.Slices, err)
+	}
+	if d, err = judge.Try(c.Kept(), as, as); err != nil || len(d.Slices) != 1 {
+		t.Errorf("with those of the night: %+v, %v", d.Slices, err)
+	}
+	with.Judge.Slices = []string{"plan", "age"}
+	if _, err = judge.Try(c.Kept(), as, &with); err == nil || !strings.Contains(err.Error(), "the values of age were not kept") {
+		t.Errorf("by a column that was not kept: %v", err)
+	}
+}
