@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/compress/zstd"
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/dataset"
@@ -57,7 +56,7 @@ func writeRows(ctx context.Context, to *os.File, columns []column, rows int, abo
 	}
 	w := parquet.NewWriter(to,
 		parquet.NewSchema("answers", group),
-		parquet.Compression(&zstd.Codec{Level: zstd.DefaultLevel}),
+		parquet.Compression(&parquet.Zstd),
 		parquet.CreatedBy("bakeoff", "1", ""), // of the format, so that an upgrade does not change the bytes
 		parquet.KeyValueMetadata(Key, about),
 	)

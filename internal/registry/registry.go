@@ -222,7 +222,7 @@ func (r *Registry) report(ctx context.Context, run bakeoff.Run, d bakeoff.Decisi
 		Tick: run.Tick, Deadline: run.Deadline, Late: run.Late, RetryOf: run.RetryOf,
 		Created: run.Created, Ended: ended, Seconds: ended.Sub(run.Created).Seconds(), Revision: run.Revision, Leaderboard: d.Leaderboard, Confidence: d.Confidence,
 		Deciding: d.Deciding, Second: d.Second, Detectable: d.Detectable,
-		Slices: d.Slices,
+		Slices:  d.Slices,
 		Answers: d.Answers, AnswersBytes: d.AnswersBytes, Program: r.version,
 	}
 	if report.Leaderboard == nil {
