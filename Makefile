@@ -16,11 +16,17 @@ build: ## the binary, into bin/
 
 .PHONY: fmt
 fmt: ## rewrite the sources in the one format
-	$(TOOL) gofumpt -w $$(git ls-files '*.go')
+	$(TOOL) gofumpt -w $$(git ls-files '*.go' ':!*_templ.go')
+
+.PHONY: generate
+generate: ## the Go of the pages, from their templates
+	@for file in $$(git ls-files "*.templ"); do $(TOOL) templ generate -include-version=false -f $$file; done
 
 .PHONY: lint
 lint: ## everything that finds faults without running the code
-	@test -z "$$($(TOOL) gofumpt -l $$(git ls-files '*.go') | tee /dev/stderr)"
+	@test -z "$$($(TOOL) gofumpt -l $$(git ls-files '*.go' ':!*_templ.go') | tee /dev/stderr)"
+	@for file in $$(git ls-files '*.templ'); do $(TOOL) templ generate -include-version=false -stdout -f $$file 2>/dev/null | cmp -s - $${file%.templ}_templ.go || \
+	  { echo "$$file is newer than its Go: make generate" >&2; exit 1; }; done
 	$(GO) vet ./...
 	$(TOOL) staticcheck ./...
 	$(TOOL) errcheck -exclude tools/errcheck.txt ./...
