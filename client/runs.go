@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -53,6 +54,12 @@ func (c *Client) Retry(ctx context.Context, id string, r RunRequest) (run string
 	}
 	started, err := ask[RunStarted](ctx, c, http.MethodPost, path("runs", id, "retry"), r)
 	return started.Run, err
+}
+
+// ReportPage writes an ended run as one HTML page that needs nothing else to w. After an error, what
+// was written is none.
+func (c *Client) ReportPage(ctx context.Context, run string, w io.Writer) error {
+	return c.archive(ctx, path("runs", run, "report"), "report", w)
 }
 
 var runForm = regexp.MustCompile(`^(.+)-\d{8}T\d{6,9}Z(-[0-9a-z]{4})?$`)

@@ -186,6 +186,14 @@ func (f *fake) Logs(_ context.Context, id string, q client.LogQuery, each func(c
 	return nil
 }
 
+func (f *fake) ReportPage(_ context.Context, id string, w io.Writer) error {
+	if err := f.called("ReportPage %s", id); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "<!DOCTYPE html>")
+	return err
+}
+
 func (f *fake) Models(context.Context) ([]bakeoff.Model, error) {
 	return one(f, model()), f.called("Models")
 }

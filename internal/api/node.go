@@ -74,6 +74,8 @@ type Runs interface {
 	// Logs hands out what the trials of a run wrote, in order for each trial; with q.Follow it returns when
 	// they have ended, else when all that is there has been handed out. It returns what each returned.
 	Logs(ctx context.Context, id string, q client.LogQuery, each func(client.LogEntry) error) error
+	// ReportPage writes an ended run as one HTML page. It is called with a context that ends.
+	ReportPage(ctx context.Context, id string, w io.Writer) error
 }
 
 // Models are the lines of versions.

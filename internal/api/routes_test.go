@@ -163,3 +163,37 @@ func TestTokensAct(t *testing.T) {
 		t.Errorf("a pipeline file from another machine: %v", err)
 	}
 }
+
+// TestReportPage asks for a page, and for one that cannot be made.
+func TestReportPage(t *testing.T) {
+	node := &fake{}
+	url := serve(t, node, access.Loopback, api.Options{}) + "/api/v1/runs/" + run + "/report"
+	response, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, response); got != "<!DOCTYPE html>" {
+		t.Errorf("the page is %q", got)
+	}
+	h := response.Header
+	if got := h.Get("Content-Type"); got != "text/html; charset=utf-8" {
+		t.Errorf("it is of the type %q", got)
+	}
+	policy := h.Get("Content-Security-Policy")
+	for _, want := range []string{"default-src 'none'", "style-src 'sha256-", "frame-ancestors 'none'", "sandbox"} {
+		if !strings.Contains(policy, want) {
+			t.Errorf("the policy %q lacks %s", policy, want)
+		}
+	}
+	if strings.Contains(policy, "script") || strings.Contains(policy, "unsafe") {
+		t.Errorf("the policy %q lets scripts run", policy)
+	}
+	node.err = bakeoff.Errorf(bakeoff.CodeConflict, "run %s has not ended", run)
+	if response, err = http.Get(url); err != nil {
+		t.Fatal(err)
+	}
+	got := read(t, response)
+	if response.StatusCode != http.StatusConflict || !strings.Contains(got, "has not ended") || response.Header.Get("Content-Type") != "application/json" {
+		t.Errorf("of an open run: %s, %s", response.Status, got)
+	}
+}

@@ -45,6 +45,7 @@ func (a *api) runs() {
 		id: "retry-run", method: http.MethodPost, path: "/runs/{run}/retry", need: access.Admin,
 		summary: "Build the failed trials of an ended run again, on the same snapshot and with the same seed",
 	}, a.retryRun)
+	a.reportPage()
 	a.streams()
 }
 

@@ -90,6 +90,8 @@ type Node struct {
 	joinable net.Addr // nil where nobody can join
 	drained  names    // the joined workers that are to take no more
 
+	reporting chan struct{} // holds what a page of a run is made by; room for one
+
 	at atomic.Pointer[Addresses] // nil until the node answers
 }
 
@@ -101,7 +103,7 @@ func Open(ctx context.Context, c Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{config: c, server: server, wanted: newQueueSet(), since: time.Now().UTC()}
+	n := &Node{config: c, server: server, wanted: newQueueSet(), since: time.Now().UTC(), reporting: make(chan struct{}, 1)}
 	if err := n.open(ctx, door); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
