@@ -131,6 +131,8 @@ type Rows struct {
 	MissingTarget int `json:"missing_target,omitempty"`
 	// SeenByChampion counts holdout rows that the champion was trained on.
 	SeenByChampion int `json:"seen_by_champion,omitempty"`
+	// AlsoInTraining counts holdout rows of an identity that a training row of the same snapshot has.
+	AlsoInTraining int `json:"also_in_training,omitempty"`
 }
 
 // Snapshot describes the frozen rows of a run. The rows themselves are two Parquet objects, so
@@ -143,6 +145,10 @@ type Snapshot struct {
 	Rows     Rows     `json:"rows"`
 	Identity Identity `json:"identity"`
 	Split    Split    `json:"split"`
+	// Fingerprint is an object that tells the identities of the training rows again, without the rows,
+	// and how large it is; "" in snapshots from before there were any. They are not part of Digest.
+	Fingerprint      Digest `json:"fingerprint,omitempty"`
+	FingerprintBytes int64  `json:"fingerprint_bytes,omitempty"`
 	// Missing are the texts that meant a missing value, beside the built-in ones: rows to score are read alike.
 	Missing []string `json:"missing,omitempty"`
 	// Notes are findings about the data that a person should read: constant columns, very many

@@ -107,7 +107,11 @@ func (t *Tasks) freeze(ctx context.Context, p *bakeoff.Pipeline, dir string) (re
 	if err != nil {
 		return result, err
 	}
-	for _, path := range []string{train, holdout} {
+	fingerprint := filepath.Join(dir, "fingerprint")
+	if snapshot.Fingerprint, snapshot.FingerprintBytes, err = dataset.WriteFingerprint(train, fingerprint); err != nil {
+		return result, err
+	}
+	for _, path := range []string{train, holdout, fingerprint} {
 		if _, err := t.Store.PutFile(ctx, path); err != nil {
 			return result, err
 		}

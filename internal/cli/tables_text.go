@@ -46,6 +46,9 @@ func setAsideInWords(n *bakeoff.Rows) string {
 	if n.SeenByChampion > 0 {
 		why = append(why, plain.Count(n.SeenByChampion)+" that the champion was trained on")
 	}
+	if n.AlsoInTraining > 0 {
+		why = append(why, plain.Count(n.AlsoInTraining)+" that are training rows too")
+	}
 	if len(why) == 0 {
 		return ""
 	}

@@ -38,6 +38,9 @@ type Case struct {
 	Incomparable string
 	// Slices are the columns by whose values the rows are also judged in parts, with a value for each row.
 	Slices []dataset.Column
+	// Contaminated says, as a clause about the holdout, why nobody can be judged by it: too much of it
+	// was in the challengers' training; "" where they can.
+	Contaminated string
 }
 
 // Decide ranks the contestants of a case and decides by the pipeline's gate. It depends on the case

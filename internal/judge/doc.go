@@ -2,7 +2,8 @@
 // decision.
 //
 // It alone has the labels of the holdout. All contestants answer the same rows: those that the
-// champion was trained on are set aside for everybody, and counted. The baseline, which gives each
+// champion or the challengers may have been trained on are set aside for everybody, and counted. What
+// is left must be half of the holdout, 50 rows, and 10 of each class that lost any. The baseline, which gives each
 // row the classes' shares of the training rows or their mean target, is one of the contestants.
 //
 // Contestants are ranked by the objective metric. Of equals the champion is first, then the
@@ -15,9 +16,11 @@
 //	too few challengers were built and answer (at_least)     failed
 //	the objective is not defined on the holdout              failed
 //	a person rolled back, and the hold stands                kept
-//	the champion cannot be compared: other rows, target,     kept; the challengers are ranked on the
-//	  classes, or a column gone, or most of the holdout      whole holdout, the champion is not
-//	  was in its training
+//	too much of the holdout was in the challengers'          kept; all are ranked on the whole
+//	  training                                               holdout, the champion included
+//	the champion cannot be compared: other rows, target,     kept; the challengers are ranked without
+//	  classes, or a column gone, or too much of the          it, on the rows that they have not seen
+//	  holdout was in its training
 //	the champion cannot be opened or does not answer         kept
 //	every challenger is stopped: by a floor, by a budget,    kept
 //	  or by a slice in which it is worse than the champion

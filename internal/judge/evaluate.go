@@ -1,7 +1,6 @@
 package judge
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,12 +34,16 @@ type Inputs struct {
 	Pipeline *bakeoff.Pipeline
 	Snapshot bakeoff.Snapshot
 	Train    bakeoff.Labels // of the training rows, for the baseline
-	Holdout  *dataset.Rows
-	Entries  []Entry // in the file's order
+	// TrainIdentity are the identities of the training rows, in any order.
+	TrainIdentity []uint64
+	Holdout       *dataset.Rows
+	Entries       []Entry // in the file's order
 	// Champion is the live version, or nil.
 	Champion *bakeoff.Version
-	// ChampionSeen are the identities of the champion's training rows, in any order.
-	ChampionSeen []uint64
+	// ChampionFingerprint tells the champion's training rows; nil where ChampionSeen does, their
+	// identities, in any order.
+	ChampionFingerprint *dataset.Fingerprint
+	ChampionSeen        []uint64
 	// ChampionDoubt says, in a clause about the champion, why those are not known; "" where they are.
 	ChampionDoubt string
 	Hold          *bakeoff.Hold // or nil
@@ -117,18 +120,15 @@ func caseOf(in Inputs) (Case, *dataset.Table, error) {
 		At:       in.At,
 		Moved:    in.Moved,
 	}
-	rows := in.Holdout
+	left := in.clean()
 	if in.Champion != nil {
 		c.Champion = in.Champion.Version
-		seen := marked(rows.Identity, in.ChampionSeen)
-		if c.Incomparable = cmp.Or(in.ChampionDoubt, incomparable(*in.Champion, in.Snapshot, seen)); c.Incomparable == "" {
-			rows = unmarked(rows, seen)
-		}
 	}
-	aside := in.Holdout.Labels.Len() - rows.Labels.Len()
+	c.Incomparable, c.Contaminated = left.incomparable, left.contaminated
+	rows := left.rows
 	c.Rows.Holdout = rows.Labels.Len()
-	c.Rows.SeenByChampion = aside
-	c.Rows.SetAside += aside
+	c.Rows.SeenByChampion, c.Rows.AlsoInTraining = left.seenByChampion, left.alsoInTraining
+	c.Rows.SetAside += left.seenByChampion + left.alsoInTraining
 	c.Labels = rows.Labels
 	var err error
 	if c.Slices, err = sliceColumns(in.Pipeline, in.Snapshot.Schema, rows.Table); err != nil {

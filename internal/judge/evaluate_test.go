@@ -240,7 +240,7 @@ func TestEvaluateNeverComparesWhatCannotBe(t *testing.T) {
 					in.ChampionSeen = append(in.ChampionSeen, id)
 				}
 			},
-			"it was trained on 51 of the 100 holdout rows",
+			"it was trained on 51 of the 100 holdout rows, more than half",
 		},
 		"another key": {
 			func(in *judge.Inputs) { in.Snapshot.Identity = bakeoff.Identity{Key: "id", Generation: 2} },

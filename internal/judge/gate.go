@@ -37,6 +37,9 @@ func (b *board) decide(c Case) outcome {
 	if !baseline.ranked {
 		return failed("nothing can be judged: %s; choose another metric or split", baseline.row.Reason)
 	}
+	if c.Contaminated != "" {
+		return kept("nobody can be judged by this holdout: %s; it takes a data.key that differs from row to row, or a split.by that keeps rows of one identity together", c.Contaminated)
+	}
 	champion, ok := first(b.of(bakeoff.RoleChampion))
 	if ok && !champion.ranked {
 		return kept("v%d stays because it cannot be compared with the challengers: %s; `bakeoff promote --force` decides by hand",

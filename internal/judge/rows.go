@@ -37,8 +37,8 @@ func baseline(train bakeoff.Labels, rows int) (*bakeoff.Predictions, error) {
 }
 
 // incomparable says in a clause about the champion why its answers for the rows of a snapshot are
-// not to be compared with a challenger's, or "". seen marks the holdout rows that it was trained on.
-func incomparable(v bakeoff.Version, s bakeoff.Snapshot, seen []bool) string {
+// not to be compared with a challenger's, whatever the rows are, or "".
+func incomparable(v bakeoff.Version, s bakeoff.Snapshot) string {
 	old, now := v.Lineage.Snapshot.Schema, s.Schema
 	switch {
 	case old.Target != now.Target:
@@ -54,15 +54,6 @@ func incomparable(v bakeoff.Version, s bakeoff.Snapshot, seen []bool) string {
 	if before, after := v.Lineage.Snapshot.Identity, s.Identity; !sameIdentity(before, after) {
 		return fmt.Sprintf("its training rows are identified by %s, those of this run by %s, so nobody can tell which rows it has seen",
 			identity(before), identity(after))
-	}
-	n := 0
-	for _, is := range seen {
-		if is {
-			n++
-		}
-	}
-	if 2*n > len(seen) {
-		return fmt.Sprintf("it was trained on %d of the %d holdout rows", n, len(seen))
 	}
 	return ""
 }

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -93,7 +94,7 @@ func (t *Tasks) inputs(ctx context.Context, run bakeoff.Run, dir string) (Inputs
 	if err != nil {
 		return in, err
 	}
-	in.Holdout, in.Train = holdout, train.Labels
+	in.Holdout, in.Train, in.TrainIdentity = holdout, train.Labels, train.Identity
 	return in, t.champion(ctx, run, dir, &in)
 }
 
@@ -104,7 +105,7 @@ func (t *Tasks) rows(ctx context.Context, digest bakeoff.Digest, schema bakeoff.
 	return dataset.ReadParquet(ctx, path, schema)
 }
 
-// champion adds today's champion, the identities of the rows that it was trained on, and a hold.
+// champion adds today's champion, what tells the rows that it was trained on, and a hold.
 func (t *Tasks) champion(ctx context.Context, run bakeoff.Run, dir string, in *Inputs) error {
 	model, _, err := t.Store.Model(ctx, run.Pipeline)
 	if err != nil || model.Champion() == 0 {
@@ -115,14 +116,42 @@ func (t *Tasks) champion(ctx context.Context, run bakeoff.Run, dir string, in *I
 		return err
 	}
 	in.Champion, in.Hold, in.Moved = &v, model.Hold, model.Aliases[bakeoff.AliasChampion].Moved
-	path := filepath.Join(dir, "seen.parquet")
-	err = t.Store.GetFile(ctx, v.Lineage.Snapshot.Train, path)
-	if err == nil {
-		in.ChampionSeen, err = dataset.ReadIdentities(path)
-	}
-	if err != nil && ctx.Err() == nil { // gone or damaged: it cannot be compared, which is a verdict
+	if err := t.seen(ctx, v, dir, in); err != nil { // gone or damaged: it cannot be compared, which is a verdict
 		in.ChampionDoubt = fmt.Sprintf("nobody can tell which rows it has seen: %v", err)
-		err = nil
 	}
-	return err
+	return context.Cause(ctx)
+}
+
+// seen reads which rows a version was trained on: by its fingerprint or, where it has none or that is
+// damaged, from the rows themselves.
+func (t *Tasks) seen(ctx context.Context, v bakeoff.Version, dir string, in *Inputs) (err error) {
+	if digest := v.Lineage.Snapshot.Fingerprint; digest != "" {
+		if in.ChampionFingerprint, err = t.fingerprint(ctx, digest, filepath.Join(dir, "fingerprint")); err == nil {
+			return nil
+		}
+	}
+	path := filepath.Join(dir, "seen.parquet")
+	rowsErr := t.Store.GetFile(ctx, v.Lineage.Snapshot.Train, path)
+	if rowsErr == nil {
+		in.ChampionSeen, rowsErr = dataset.ReadIdentities(path)
+	}
+	if rowsErr != nil {
+		return cmp.Or(err, rowsErr) // the rows may well have been let go
+	}
+	return nil
+}
+
+func (t *Tasks) fingerprint(ctx context.Context, digest bakeoff.Digest, path string) (*dataset.Fingerprint, error) {
+	if err := t.Store.GetFile(ctx, digest, path); err != nil {
+		return nil, err
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	f, err := dataset.ReadFingerprint(b)
+	if err != nil {
+		return nil, fmt.Errorf("read its fingerprint %s: %w", digest.Short(), err)
+	}
+	return f, nil
 }

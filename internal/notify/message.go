@@ -387,6 +387,9 @@ func rows(n *bakeoff.Rows) string {
 	if n.SeenByChampion > 0 {
 		why = append(why, plain.Count(n.SeenByChampion)+" that the champion was trained on")
 	}
+	if n.AlsoInTraining > 0 {
+		why = append(why, plain.Count(n.AlsoInTraining)+" that are training rows too")
+	}
 	line += fmt.Sprintf(", %s set aside", plain.Count(n.SetAside))
 	if len(why) == 0 {
 		return line

@@ -47,7 +47,7 @@ func driveFor(ctx context.Context, s *store.Store, pipeline, id string, created 
 		failed = errors.Join(failed, err)
 		return digest
 	}
-	run.Snapshot = &bakeoff.Snapshot{Digest: bakeoff.DigestOf([]byte(id)), Train: put("train"), Holdout: put("holdout")}
+	run.Snapshot = &bakeoff.Snapshot{Digest: bakeoff.DigestOf([]byte(id)), Train: put("train"), Holdout: put("holdout"), Fingerprint: put("fingerprint")}
 	for _, candidate := range []string{"forest", "linear"} {
 		task := bakeoff.Task{Run: id, Kind: bakeoff.TaskBuild, Candidate: candidate, Queue: bakeoff.QueueDefault}
 		_, token, err := s.BeginAttempt(ctx, task, "w", created)
@@ -164,6 +164,9 @@ func checkWhole(t *testing.T, s *store.Store) (runs, versions int) {
 		if r.Snapshot != nil {
 			object(r.ID, r.Snapshot.Train)
 			object(r.ID, r.Snapshot.Holdout)
+			if r.Snapshot.Fingerprint != "" { // old backups have none
+				object(r.ID, r.Snapshot.Fingerprint)
+			}
 		}
 		if r.Decision != nil {
 			object(r.ID, r.Decision.Answers)
@@ -189,7 +192,11 @@ func checkWhole(t *testing.T, s *store.Store) (runs, versions int) {
 				continue
 			}
 			versions++
-			for _, digest := range []bakeoff.Digest{v.Artifact, v.Golden, v.Lineage.Snapshot.Train} {
+			seen := v.Lineage.Snapshot.Fingerprint
+			if seen == "" {
+				seen = v.Lineage.Snapshot.Train
+			}
+			for _, digest := range []bakeoff.Digest{v.Artifact, v.Golden, seen} {
 				object(fmt.Sprintf("v%d of %s", v.Version, m.Name), digest)
 			}
 		}

@@ -48,7 +48,7 @@ type Collected struct {
 //
 // Of a run, the verdict stays for ever; its record, its trials' records and all objects that only
 // it refers to go. An open run is not touched. Of a version, the record stays, marked as released;
-// its artifact and golden answers go. A version with an alias, or with a deployment that is still
+// its artifact, golden answers and fingerprint go. A version with an alias, or with a deployment that is still
 // owed, is not touched.
 //
 // Of a pipeline that was removed and has no champion any more, the last runs and versions are kept only
@@ -303,7 +303,8 @@ func (s *Store) mustHold(ctx context.Context, c bakeoff.Change) error {
 }
 
 func (s *Store) refreshVersion(ctx context.Context, v bakeoff.Version) error {
-	for _, digest := range []bakeoff.Digest{v.Artifact, v.Golden, v.Lineage.Snapshot.Train} {
+	seen := cmp.Or(v.Lineage.Snapshot.Fingerprint, v.Lineage.Snapshot.Train)
+	for _, digest := range []bakeoff.Digest{v.Artifact, v.Golden, seen} {
 		if digest == "" {
 			continue
 		}

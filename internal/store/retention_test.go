@@ -332,3 +332,39 @@ func TestABackupKeepsACollectionAway(t *testing.T) {
 		t.Errorf("a collection after it: %v", err)
 	}
 }
+
+// A version outlives the run that built it, with what tells which rows it has seen: its fingerprint
+// or, where it is from before there were any, the rows.
+func TestAVersionKeepsWhatTellsTheRowsThatItHasSeen(t *testing.T) {
+	s, _ := storetest.Open(t)
+	ctx := t.Context()
+	put := func(what string) bakeoff.Digest { return must(s.PutBytes(ctx, []byte(what)))(t) }
+	for i, print := range []bakeoff.Digest{put("fingerprint"), ""} {
+		m, revision, err := s.Model(ctx, "churn")
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Latest++
+		err = s.Commit(ctx, bakeoff.Change{Model: m, Revision: revision, Version: &bakeoff.Version{
+			Model: "churn", Version: m.Latest, Artifact: put("artifact"), Golden: put("golden"), Created: time.Now(),
+			Lineage: bakeoff.Lineage{Snapshot: bakeoff.Snapshot{Train: put(fmt.Sprint("rows ", i)), Fingerprint: print}},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	is := func(what string) bool {
+		_, err := s.GetBytes(ctx, bakeoff.DigestOf([]byte(what)))
+		return err == nil
+	}
+	policy := store.Policy{KeepRuns: -1, KeepFor: -1, Now: tomorrow()}
+	must(s.Collect(ctx, policy, false))(t)
+	if !is("fingerprint") || is("rows 0") || !is("rows 1") || !is("artifact") {
+		t.Errorf("fingerprint %v, rows beside it %v, rows without one %v, artifact %v", is("fingerprint"), is("rows 0"), is("rows 1"), is("artifact"))
+	}
+	policy.KeepVersions = -1
+	must(s.Collect(ctx, policy, false))(t)
+	if is("fingerprint") || is("rows 1") {
+		t.Error("a released version keeps what told its rows")
+	}
+}

@@ -148,8 +148,8 @@ var (
 
 	// heldByName finds the objects that a run or a version names, in JSON as we write it: not the
 	// digest of a pipeline's text or of a description.
-	heldByName = regexp.MustCompile(`"(?:train|holdout|artifact|log|golden|answers)":"sha256:[0-9a-f]{64}"`)
-	keptByName = regexp.MustCompile(`"(?:train|artifact|golden)":"sha256:[0-9a-f]{64}"`)
+	heldByName = regexp.MustCompile(`"(?:train|holdout|artifact|log|golden|answers|fingerprint)":"sha256:[0-9a-f]{64}"`)
+	keptByName = regexp.MustCompile(`"(?:train|artifact|golden|fingerprint)":"sha256:[0-9a-f]{64}"`)
 )
 
 // references are the objects that a record refers to.
@@ -161,8 +161,8 @@ type references struct {
 }
 
 // references finds what a value of a bucket refers to. A verdict names artifacts and does not hold
-// them: it outlives them. A version holds its artifact, its golden answers and the rows that it
-// has seen until it is released.
+// them: it outlives them. A version holds its artifact, its golden answers and the fingerprint of
+// the rows that it has seen until it is released; one from before there were fingerprints, the rows.
 func (s *Store) references(ctx context.Context, bucket, key string, value []byte) (references, error) {
 	var refs references
 	object, apart := standIn(value)
@@ -190,6 +190,9 @@ func (s *Store) references(ctx context.Context, bucket, key string, value []byte
 		}
 		if v.Released.IsZero() {
 			refs.must = append(refs.must, digests(keptByName, value)...)
+		}
+		if v.Lineage.Snapshot.Fingerprint != "" {
+			refs.must = slices.DeleteFunc(refs.must, func(d bakeoff.Digest) bool { return d == v.Lineage.Snapshot.Train })
 		}
 	default:
 		refs.may = digests(digestText, value)
