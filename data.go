@@ -135,6 +135,13 @@ type Rows struct {
 	AlsoInTraining int `json:"also_in_training,omitempty"`
 }
 
+// Span is the first and the last of some moments, as the column of a split by time has them: dates as
+// seconds since 1970-01-01 UTC.
+type Span struct {
+	From float64 `json:"from"`
+	To   float64 `json:"to"`
+}
+
 // Snapshot describes the frozen rows of a run. The rows themselves are two Parquet objects, so
 // that whoever may train never holds the labels of the holdout.
 type Snapshot struct {
@@ -145,6 +152,8 @@ type Snapshot struct {
 	Rows     Rows     `json:"rows"`
 	Identity Identity `json:"identity"`
 	Split    Split    `json:"split"`
+	// Span is that of the holdout, where time splits; nil otherwise.
+	Span *Span `json:"span,omitempty"`
 	// Fingerprint is an object that tells the identities of the training rows again, without the rows,
 	// and how large it is; "" in snapshots from before there were any. They are not part of Digest.
 	Fingerprint      Digest `json:"fingerprint,omitempty"`

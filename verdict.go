@@ -172,6 +172,8 @@ type Model struct {
 	Pending *Pending         `json:"pending,omitempty"` // a promotion that waits for a person's word
 	// Advised is when the last runs were last looked at for advice.
 	Advised time.Time `json:"advised,omitzero"`
+	// Holdout counts the decisions by the holdout of today; nil before the first.
+	Holdout *HoldoutUse `json:"holdout,omitempty"`
 }
 
 // Champion returns the number of the live version, 0 for none.
@@ -245,6 +247,8 @@ type Report struct {
 	// Answers is as of a Decision. The object is kept as long as the run's record, the report for ever.
 	Answers      Digest `json:"answers,omitempty"`
 	AnswersBytes int64  `json:"answers_bytes,omitempty"`
+	// Holdout says how often the holdout has decided, this run included; nil where it did not.
+	Holdout *HoldoutUse `json:"holdout_use,omitempty"`
 }
 
 // Move is what a person's promotion or rollback changed, as a message tells it.

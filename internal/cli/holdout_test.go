@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"bytes"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/bakeoffhq/bakeoff"
 )
@@ -11,5 +14,26 @@ func TestRowsThatAContestantHasSeenAreCountedInWords(t *testing.T) {
 	want := "100 to train, 50 in the holdout, 1,203 set aside (1 without a target, 2 that the champion was trained on, 1,200 that are training rows too)"
 	if got := rowsInWords(rows); got != want {
 		t.Errorf("%s\nwant: %s", got, want)
+	}
+}
+
+func TestHowOftenAHoldoutHasDecided(t *testing.T) {
+	told := func(uses int) (board, why string) {
+		r := report(bakeoff.Kept, "cannot tell")
+		r.Holdout = &bakeoff.HoldoutUse{Uses: uses, Since: night}
+		var b, w bytes.Buffer
+		writeLeaderboardIn(&b, r, 0, false, time.UTC)
+		writeWhyIn(&w, r, time.UTC)
+		return b.String(), w.String()
+	}
+	if board, why := told(1); strings.Contains(board+why, "has decided") {
+		t.Errorf("the first time is told of:\n%s\n%s", board, why)
+	}
+	const often = "\nThis holdout has decided 12 times since 2026-11-22 20:00 +00:00.\n"
+	if board, why := told(12); !strings.Contains(board, often) || !strings.Contains(why, often) || strings.Contains(board+why, "rotate") {
+		t.Errorf("12 times:\n%s\n%s", board, why)
+	}
+	if board, why := told(31); strings.Contains(board, "rotate") || !strings.Contains(why, "data.split.rotate: 4w") {
+		t.Errorf("31 times:\n%s\n%s", board, why)
 	}
 }

@@ -40,6 +40,9 @@ func writeLeaderboardIn(w io.Writer, r bakeoff.Report, width int, color bool, zo
 	if r.Detectable > 0 {
 		_, _ = fmt.Fprintf(w, "Detectable: a gain of %s of %s or more, in 8 of 10 cases\n", plain.Value(r.Detectable), plain.Line(r.Metric))
 	}
+	if line := usesInWords(&r, zone); line != "" {
+		_, _ = fmt.Fprintln(w, line)
+	}
 	for _, note := range r.Notes {
 		_, _ = fmt.Fprintln(w, "Note: "+plain.Line(note))
 	}

@@ -17,6 +17,7 @@ type builder struct {
 	target  *target
 	// trainRows and holdoutRows are the rows of the two parts, in file order.
 	trainRows, holdoutRows []int
+	span                   *bakeoff.Span // as in a Snapshot
 	notes                  []string
 }
 
@@ -61,6 +62,7 @@ func (b *builder) build(ctx context.Context, features []string, identity bakeoff
 		Rows:     b.count(),
 		Identity: identity,
 		Split:    b.source.Split,
+		Span:     b.span,
 		Missing:  b.source.Missing,
 		Notes:    b.notes,
 	}
@@ -73,15 +75,16 @@ func (b *builder) split(hashes []uint64) error {
 	for row := range labelled {
 		labelled[row] = !b.target.missing(row)
 	}
-	holdout, note, err := sides(b.raw, b.source, hashes, labelled)
+	d, err := sides(b.raw, b.source, hashes, labelled)
 	if err != nil {
 		return err
 	}
-	b.note(note)
+	b.note(d.note)
+	b.span = d.span
 	for row, isLabelled := range labelled {
 		switch {
 		case !isLabelled:
-		case holdout[row]:
+		case d.holdout[row]:
 			b.holdoutRows = append(b.holdoutRows, row)
 		default:
 			b.trainRows = append(b.trainRows, row)

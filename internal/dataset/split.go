@@ -121,35 +121,42 @@ func heldOut(hash uint64, split bakeoff.Split) bool {
 }
 
 // sides decides for every row whether it belongs to the holdout. The labelled rows alone are
-// counted where the share is one of rows. The note, if any, is for a person.
-func sides(t *rawTable, s Source, identity []uint64, labelled []bool) (holdout []bool, note string, err error) {
+// counted where the share is one of rows.
+func sides(t *rawTable, s Source, identity []uint64, labelled []bool) (d division, err error) {
 	switch s.Split.By {
 	case bakeoff.SplitByTime:
 		return sidesByTime(t, s, labelled)
 	case bakeoff.SplitByGroup:
-		holdout, err = sidesByGroup(t, s.Split)
+		d.holdout, err = sidesByGroup(t, s.Split)
 	case bakeoff.SplitByColumn:
-		holdout, err = sidesByColumn(t, s.Split.Column)
+		d.holdout, err = sidesByColumn(t, s.Split.Column)
 	default:
-		holdout = make([]bool, len(identity))
+		d.holdout = make([]bool, len(identity))
 		for row, hash := range identity {
-			holdout[row] = heldOut(hash, s.Split)
+			d.holdout[row] = heldOut(hash, s.Split)
 		}
 	}
-	return holdout, "", err
+	return d, err
+}
+
+// division is on which side each row is.
+type division struct {
+	holdout []bool
+	span    *bakeoff.Span // as in a Snapshot
+	note    string        // for a person, or ""
 }
 
 // sidesByTime holds out the newest share of the labelled rows. Rows of the moment at which the
 // share begins are all held out, so it may be larger. A row without a time is a training row: it
 // cannot be said to be newer than any other.
-func sidesByTime(t *rawTable, s Source, labelled []bool) ([]bool, string, error) {
+func sidesByTime(t *rawTable, s Source, labelled []bool) (division, error) {
 	name := s.Split.Column
 	c, err := t.typed(name, s.Columns[name], newMissingTexts(s.Missing))
 	if err != nil {
-		return nil, "", err
+		return division{}, err
 	}
 	if c.Kind == bakeoff.KindCategory || c.Kind == bakeoff.KindBoolean {
-		return nil, "", bakeoff.Errorf(bakeoff.CodeInvalid, "%s: column %q cannot split by time: it is a %s, not a date or a number", t.path, name, c.Kind).
+		return division{}, bakeoff.Errorf(bakeoff.CodeInvalid, "%s: column %q cannot split by time: it is a %s, not a date or a number", t.path, name, c.Kind).
 			WithHint("state its kind under data.columns to see which cell is not a date")
 	}
 	var times []float64
@@ -164,18 +171,18 @@ func sidesByTime(t *rawTable, s Source, labelled []bool) ([]bool, string, error)
 		}
 	}
 	slices.Sort(times)
-	holdout := make([]bool, len(c.Numbers))
+	d := division{holdout: make([]bool, len(c.Numbers))}
 	count := int(math.Round(s.Split.Holdout * float64(len(times))))
 	if count > 0 {
+		d.span = &bakeoff.Span{From: times[len(times)-count], To: times[len(times)-1]}
 		for row, v := range c.Numbers {
-			holdout[row] = v >= times[len(times)-count]
+			d.holdout[row] = v >= d.span.From
 		}
 	}
-	note := ""
 	if missing > 0 {
-		note = fmt.Sprintf("%d rows have no %q: they are training rows", missing, name)
+		d.note = fmt.Sprintf("%d rows have no %q: they are training rows", missing, name)
 	}
-	return holdout, note, nil
+	return d, nil
 }
 
 func sidesByGroup(t *rawTable, split bakeoff.Split) ([]bool, error) {

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/dataset"
@@ -216,4 +217,18 @@ func TestSplitByColumn(t *testing.T) {
 	f := freeze(t, source(t, text))
 	diff(t, "holdout", []float64{0, 2, 4, 6, 8}, f.holdout.Table.Column("x").Numbers)
 	diff(t, "features", []string{"x"}, columnNames(f.Schema))
+}
+
+// A split by time says which times it holds out: how long a row stays in the holdout follows from it.
+func TestASplitByTimeTellsItsSpan(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("day,x,y\n")
+	for i := range 10 {
+		fmt.Fprintf(&text, "2026-01-%02d,%d,%d\n", i+1, i, i%2)
+	}
+	s := dataset.Source{Path: write(t, text.String()), Target: "y", Split: bakeoff.Split{By: bakeoff.SplitByTime, Column: "day", Holdout: 0.3}}
+	at := func(day int) float64 { return float64(time.Date(2026, 1, day, 0, 0, 0, 0, time.UTC).Unix()) }
+	diff(t, "span", &bakeoff.Span{From: at(8), To: at(10)}, inspect(t, s).Span)
+	s.Split = byHash(1)
+	diff(t, "span", (*bakeoff.Span)(nil), inspect(t, s).Span)
 }

@@ -275,6 +275,9 @@ func (m message) facts() []string {
 	if r.Rows != nil {
 		lines = append(lines, rows(r.Rows))
 	}
+	if line := m.worn(); line != "" {
+		lines = append(lines, line)
+	}
 	if !r.Tick.IsZero() {
 		lines = append(lines, "tick of "+m.moment(r.Tick))
 	}

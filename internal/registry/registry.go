@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/bakeoffhq/bakeoff"
@@ -110,6 +111,10 @@ func (r *Registry) commit(ctx context.Context, run bakeoff.Run) (bakeoff.Report,
 		report.Pending = p
 	}
 	report.Advice = lines
+	if compared(run) {
+		change.Model.Holdout = model.Holdout.Used(*run.Snapshot, report.Ended)
+		report.Holdout = change.Model.Holdout
+	}
 	change.Verdict = &report
 	if !run.Quiet {
 		change.Outbox = &bakeoff.Notification{ID: run.ID, Pipeline: run.Pipeline, Revision: run.Revision, Created: report.Ended, Report: report}
@@ -212,6 +217,13 @@ func moved(m bakeoff.Model, v bakeoff.Version, by, why string) bakeoff.Model {
 	m.Aliases, m.Pending = aliases, nil
 	m.Latest = max(m.Latest, v.Version)
 	return m
+}
+
+// compared reports whether the judge compared a run's challengers: then the holdout has decided once
+// more, also where the decision could not be carried out.
+func compared(run bakeoff.Run) bool {
+	return run.Snapshot != nil && run.Decision.Verdict != bakeoff.Failed &&
+		slices.ContainsFunc(run.Decision.Leaderboard, func(row bakeoff.LeaderboardRow) bool { return row.Against != nil })
 }
 
 // report is the run as it will be told.

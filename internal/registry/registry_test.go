@@ -473,3 +473,47 @@ func TestTheHooksOfAVersionStandInForAFileThatIsNotKnown(t *testing.T) {
 		t.Errorf("told %+v: so do its receivers", told)
 	}
 }
+
+func TestEveryVerdictThatComparedCountsAsAUseOfTheHoldout(t *testing.T) {
+	f := open(t)
+	use := func(id string, champion int, change func(*bakeoff.Run)) (bakeoff.Report, *bakeoff.HoldoutUse) {
+		t.Helper()
+		run := f.decided(t, id, champion)
+		run.Decision.Leaderboard[0].Against = &bakeoff.Comparison{Candidate: "forest"}
+		change(&run)
+		report := f.commit(t, run)
+		f.commit(t, run) // again: it has its verdict, and counts once
+		m, _, err := f.store.Model(t.Context(), "churn")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return report, m.Holdout
+	}
+	kept := func(r *bakeoff.Run) { r.Decision.Verdict, r.Decision.Reason = bakeoff.Kept, "cannot tell" }
+	for i, c := range []struct {
+		champion int
+		change   func(*bakeoff.Run)
+		uses     int
+		told     bool
+	}{
+		{0, func(*bakeoff.Run) {}, 1, true}, // the first champion
+		{1, kept, 2, true},
+		{1, func(r *bakeoff.Run) { r.Decision.Verdict = bakeoff.Failed }, 2, false},
+		{1, func(r *bakeoff.Run) { kept(r); r.Decision.Leaderboard[0].Against = nil }, 2, false}, // cannot be compared
+		{1, kept, 3, true},
+		{1, func(r *bakeoff.Run) { kept(r); r.Snapshot.Split.Seed = 8 }, 1, true}, // another generation
+	} {
+		report, use := use(fmt.Sprint("churn-", i), c.champion, c.change)
+		if use == nil || use.Uses != c.uses {
+			t.Errorf("run %d: %+v, want %d uses", i, use, c.uses)
+		}
+		if told := report.Holdout != nil; told != c.told || told && *report.Holdout != *use {
+			t.Errorf("run %d tells of %+v", i, report.Holdout)
+		}
+	}
+	// What a person does leaves the count alone.
+	f.commit(t, f.decided(t, "churn-b", 1))
+	if m, err := f.Rollback(t.Context(), registry.Act{Model: "churn", By: "kim"}, 0, true); err != nil || m.Holdout == nil || m.Holdout.Uses != 1 {
+		t.Errorf("after a rollback: %+v, %v", m.Holdout, err)
+	}
+}
