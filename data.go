@@ -1,5 +1,7 @@
 package bakeoff
 
+import "time"
+
 // LearningTask says what a target asks for. (A Task, without an adjective, is work for a worker.)
 type LearningTask string
 
@@ -108,6 +110,10 @@ type Split struct {
 	By      SplitBy `json:"by"`
 	Column  string  `json:"column,omitempty"` // for SplitByTime, SplitByGroup and SplitByColumn
 	Seed    uint64  `json:"seed"`
+	// Rotate is how long the same rows are held out, for SplitByHash and SplitByGroup; 0 for ever. Of a
+	// snapshot, Period is which such time it was.
+	Rotate time.Duration `json:"rotate,omitempty"`
+	Period int64         `json:"period,omitempty"`
 }
 
 // Identity says what makes two rows of different nights the same row: the key column, or the

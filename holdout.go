@@ -60,7 +60,7 @@ func (s Snapshot) Generation() string {
 	case SplitByColumn:
 		return "by column " + s.Split.Column
 	case SplitByGroup:
-		return fmt.Sprintf("by group, column %s, seed %d", s.Split.Column, s.Split.Seed)
+		return fmt.Sprintf("by group, column %s, seed %d", s.Split.Column, s.Split.Seed) + s.Split.rotation()
 	}
-	return fmt.Sprintf("by hash, identity %d, seed %d", s.Identity.Generation, s.Split.Seed)
+	return fmt.Sprintf("by hash, identity %d, seed %d", s.Identity.Generation, s.Split.Seed) + s.Split.rotation()
 }

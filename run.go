@@ -42,10 +42,12 @@ type Run struct {
 	Parallel int `json:"parallel"`
 
 	Phase Phase `json:"phase"`
-	// Recipes are the candidates as the revision declares them, one a trial.
+	// Recipes are the candidates as the revision declares them, one a trial. Where the champion is
+	// built again, its recipe and its trial are the first.
 	Recipes  []Candidate `json:"recipes"`
 	Snapshot *Snapshot   `json:"snapshot,omitempty"`
-	Trials   []Trial     `json:"trials"` // one a candidate, in the file's order
+	Rebuild  *Rebuild    `json:"rebuild,omitempty"`
+	Trials   []Trial     `json:"trials"` // one a recipe, in the file's order
 	// Round counts the evaluations from 1: the second is for a champion that moved meanwhile.
 	Round    int       `json:"round,omitempty"`
 	Decision *Decision `json:"decision,omitempty"`
@@ -130,6 +132,7 @@ type Result struct {
 	Task     Task      `json:"task"`
 	Attempt  int       `json:"attempt"`
 	Snapshot *Snapshot `json:"snapshot,omitempty"` // TaskSnapshot, unless failed
+	Rebuild  *Rebuild  `json:"rebuild,omitempty"`  // beside Snapshot, where the champion is to be built again
 	Trial    *Trial    `json:"trial,omitempty"`    // TaskBuild, built or failed
 	Decision *Decision `json:"decision,omitempty"` // TaskEvaluate
 	// Failure says why a snapshot or an evaluation task has no result; "" for success.

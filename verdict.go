@@ -33,9 +33,11 @@ type LeaderboardRow struct {
 	State     TrialState `json:"state"`
 	Reason    string     `json:"reason,omitempty"`  // why it is not ranked
 	Version   int        `json:"version,omitempty"` // of the champion
-	Artifact  Digest     `json:"artifact,omitempty"`
-	Bytes     int64      `json:"bytes,omitempty"`
-	Seconds   float64    `json:"seconds,omitempty"` // of the build
+	// Rebuilt says of the champion that its recipe, built again by this run, took its place.
+	Rebuilt  bool    `json:"rebuilt,omitempty"`
+	Artifact Digest  `json:"artifact,omitempty"`
+	Bytes    int64   `json:"bytes,omitempty"`
+	Seconds  float64 `json:"seconds,omitempty"` // of the build
 
 	Metrics  map[string]float64    `json:"metrics,omitempty"`
 	Interval map[string][2]float64 `json:"interval,omitempty"`

@@ -161,7 +161,9 @@ func (a *api) hasCandidate(ctx context.Context, run, candidate string) error {
 	}
 	var names []string
 	for _, row := range report.Leaderboard {
-		if row.Role != bakeoff.RoleChallenger {
+		if row.Rebuilt {
+			row.Candidate = bakeoff.ChampionName // that of its trial
+		} else if row.Role != bakeoff.RoleChallenger {
 			continue
 		}
 		if row.Candidate == candidate {

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/build"
@@ -33,7 +34,7 @@ func Check(ctx context.Context, path string, lookup func(string) (string, bool))
 	if err != nil {
 		return nil, err
 	}
-	snapshot, err := dataset.Inspect(ctx, build.Source(p))
+	snapshot, err := dataset.Inspect(ctx, build.Source(p, time.Now()))
 	if err != nil {
 		return nil, err
 	}

@@ -189,10 +189,7 @@ func unfinished(r bakeoff.Run) client.RunReport {
 		report.Snapshot, report.Rows, report.Notes = r.Snapshot.Digest, &rows, r.Snapshot.Notes
 	}
 	for _, t := range r.Trials {
-		report.Leaderboard = append(report.Leaderboard, bakeoff.LeaderboardRow{
-			Candidate: t.Candidate, Role: bakeoff.RoleChallenger, State: t.State, Reason: t.Reason,
-			Artifact: t.Artifact, Bytes: t.Bytes, Seconds: t.Seconds,
-		})
+		report.Leaderboard = append(report.Leaderboard, r.Row(t))
 	}
 	return report
 }
@@ -402,7 +399,7 @@ const logPiece = 256 << 10
 
 // followLogs hands out what the builds of an open run write, as they write it, and how each ended.
 func (f face) followLogs(ctx context.Context, run bakeoff.Run, q client.LogQuery, each func(client.LogEntry) error) error {
-	left := 0
+	left := map[string]bool{}
 	for _, t := range run.Trials {
 		switch {
 		case q.Candidate != "" && t.Candidate != q.Candidate:
@@ -414,10 +411,10 @@ func (f face) followLogs(ctx context.Context, run bakeoff.Run, q client.LogQuery
 				return err
 			}
 		default:
-			left++
+			left[t.Candidate] = true
 		}
 	}
-	if left == 0 {
+	if len(left) == 0 {
 		return nil
 	}
 	err := f.Events(ctx, run.ID, 0, func(e client.Event) error {
@@ -426,16 +423,19 @@ func (f face) followLogs(ctx context.Context, run bakeoff.Run, q client.LogQuery
 		}
 		entry := client.LogEntry{Seq: e.Seq, Candidate: e.Candidate, Attempt: e.Attempt}
 		switch e.Kind {
+		case bakeoff.EventStarted: // the champion's trial comes with the snapshot
+			left[e.Candidate] = true
+			return nil
 		case bakeoff.EventLog:
 			entry.Text = e.Message
 		case bakeoff.EventRetry:
 			entry.Text = "-- " + e.Message + "\n"
 		case bakeoff.EventBuilt:
 			entry.State = bakeoff.TrialBuilt
-			left--
+			delete(left, e.Candidate)
 		case bakeoff.EventFailed:
 			entry.State, entry.Reason = bakeoff.TrialFailed, e.Message
-			left--
+			delete(left, e.Candidate)
 		default:
 			return nil
 		}
@@ -444,7 +444,7 @@ func (f face) followLogs(ctx context.Context, run bakeoff.Run, q client.LogQuery
 				return err
 			}
 		}
-		if left == 0 {
+		if len(left) == 0 {
 			return errNoMore
 		}
 		return nil

@@ -134,7 +134,7 @@ func (n *Node) jury() *worker.Worker {
 // builds returns what does the tasks of freezing and building.
 func (n *Node) builds() *build.Tasks {
 	return &build.Tasks{
-		Store: n.store, Pipelines: n, Scratch: n.scratch, Self: n.config.Self, Threads: n.config.Threads, Mark: n.mark, Judge: judgeable,
+		Store: n.store, Pipelines: n, Scratch: n.scratch, Self: n.config.Self, Threads: n.config.Threads, Mark: n.mark, Judge: judgeable, Rebuild: n.rebuild,
 	}
 }
 

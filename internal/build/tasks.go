@@ -39,6 +39,9 @@ type Tasks struct {
 	// Judge says whether a pipeline can be judged on rows of that schema, before anything is built
 	// in vain; its error has bakeoff.CodeInvalid.
 	Judge func(p *bakeoff.Pipeline, s bakeoff.Schema) error
+	// Rebuild says whether the champion of a pipeline has to be built again to be compared on a snapshot
+	// whose holdout rotates, nil for no.
+	Rebuild func(ctx context.Context, s bakeoff.Snapshot, pipeline string) (*bakeoff.Rebuild, error)
 }
 
 // scratch makes a folder for an attempt.
@@ -84,11 +87,12 @@ func (t *Tasks) Snapshot(ctx context.Context, a bakeoff.Attempt) (result bakeoff
 		return result, err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
-	return t.freeze(ctx, p, dir)
+	return t.freeze(ctx, p, run.Due(), dir)
 }
 
-func (t *Tasks) freeze(ctx context.Context, p *bakeoff.Pipeline, dir string) (result bakeoff.Result, err error) {
-	source := Source(p)
+// freeze freezes the rows of a pipeline as they are split at a moment.
+func (t *Tasks) freeze(ctx context.Context, p *bakeoff.Pipeline, due time.Time, dir string) (result bakeoff.Result, err error) {
+	source := Source(p, due)
 	if source.Previous, err = t.Store.Identity(ctx, p.Name); err != nil {
 		return result, err
 	}
@@ -120,15 +124,19 @@ func (t *Tasks) freeze(ctx context.Context, p *bakeoff.Pipeline, dir string) (re
 		return result, err
 	}
 	result.Snapshot = &snapshot
-	return result, nil
+	if snapshot.Split.Rotate > 0 {
+		result.Rebuild, err = t.Rebuild(ctx, snapshot, p.Name)
+	}
+	return result, err
 }
 
-// Source says where the rows of a pipeline come from, as freezing them asks for it.
-func Source(p *bakeoff.Pipeline) dataset.Source {
+// Source says where the rows of a pipeline come from, and how they are split at a moment, as freezing
+// them asks for it.
+func Source(p *bakeoff.Pipeline, at time.Time) dataset.Source {
 	d := p.Data
 	return dataset.Source{
 		Path: d.Source, Target: d.Target, Task: d.Task, Key: d.Key,
-		Columns: d.Columns, Ignore: d.Ignore, Missing: d.Missing, Split: d.Split,
+		Columns: d.Columns, Ignore: d.Ignore, Missing: d.Missing, Split: d.Split.At(at),
 	}
 }
 
@@ -156,9 +164,9 @@ func (t *Tasks) Build(ctx context.Context, a bakeoff.Attempt) (result bakeoff.Re
 	if err != nil {
 		return result, err
 	}
-	candidate, ok := p.Candidate(a.Task.Candidate)
+	candidate, ok := run.Recipe(a.Task.Candidate)
 	if !ok {
-		return result, fmt.Errorf("pipeline %s has no candidate %s", p.Name, a.Task.Candidate)
+		return result, fmt.Errorf("run %s has no candidate %s", run.ID, a.Task.Candidate)
 	}
 	dir, remove, err := t.scratch(a)
 	if err != nil {

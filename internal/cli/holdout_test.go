@@ -37,3 +37,21 @@ func TestHowOftenAHoldoutHasDecided(t *testing.T) {
 		t.Errorf("31 times:\n%s\n%s", board, why)
 	}
 }
+
+func TestAChampionThatWasBuiltAgainIsNamedSo(t *testing.T) {
+	champion := contender(1, "forest", bakeoff.RoleChampion, 0.8, 1)
+	champion.Version, champion.Rebuilt = 3, true
+	r := report(bakeoff.Kept, "cannot tell", champion)
+	var board, why bytes.Buffer
+	writeLeaderboardIn(&board, r, 0, false, time.UTC)
+	writeWhyIn(&why, r, time.UTC)
+	if !strings.Contains(board.String(), " champion v3 (rebuilt) ") || !strings.Contains(why.String(), "forest, the champion (v3, rebuilt), has 0.8000") {
+		t.Errorf("%s\n%s", board.String(), why.String())
+	}
+	champion.Rank, champion.Metrics, champion.State, champion.Reason = nil, nil, bakeoff.TrialFailed, "it had to be built again"
+	why.Reset()
+	writeWhyIn(&why, report(bakeoff.Kept, "cannot tell", champion), time.UTC)
+	if !strings.Contains(why.String(), "forest, the champion (v3, rebuilt), was not ranked: it had to be built again.") {
+		t.Error(why.String())
+	}
+}

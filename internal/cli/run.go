@@ -254,6 +254,10 @@ func (s *shell) check(ctx context.Context, path string) error {
 	fmt.Fprintf(s.stdout, "pipeline    %s, revision %s\n", plan.Pipeline.Name, plan.Pipeline.Revision.Short())
 	fmt.Fprintf(s.stdout, "data        %s\n", plan.Pipeline.Data.Source)
 	fmt.Fprintf(s.stdout, "rows        %s to train, %s held out, %s set aside\n", count(rows.Train), count(rows.Holdout), count(rows.SetAside))
+	if split := plan.Snapshot.Split; split.Rotate > 0 {
+		fmt.Fprintf(s.stdout, "rotation    these rows are held out until %s UTC, then others for %s; a champion from before is built again, to be compared\n",
+			split.Ends().Format("2006-01-02 15:04"), bakeoff.Days(split.Rotate))
+	}
 	fmt.Fprintf(s.stdout, "target      %s: %s\n", plan.Snapshot.Schema.Target, target(plan.Snapshot.Schema))
 	fmt.Fprintf(s.stdout, "metric      %s\n", plan.Metric)
 	writeGate(s.stdout, plan.Pipeline)

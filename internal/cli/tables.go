@@ -151,6 +151,9 @@ func unrankedRow(c *bakeoff.LeaderboardRow) row {
 }
 
 func roleInWords(c *bakeoff.LeaderboardRow) string {
+	if c.Role == bakeoff.RoleChampion && c.Rebuilt {
+		return fmt.Sprintf("%s v%d (rebuilt)", c.Role, c.Version)
+	}
 	if c.Role == bakeoff.RoleChampion && c.Version > 0 {
 		return fmt.Sprintf("%s v%d", c.Role, c.Version)
 	}

@@ -212,7 +212,11 @@ func rankedRows(r *bakeoff.Report) []*bakeoff.LeaderboardRow {
 func nameInWords(row *bakeoff.LeaderboardRow) string {
 	switch row.Role {
 	case bakeoff.RoleChampion:
-		return fmt.Sprintf("%s, the champion (v%d),", plain.Line(row.Candidate), row.Version)
+		version := fmt.Sprintf("v%d", row.Version)
+		if row.Rebuilt {
+			version += ", rebuilt"
+		}
+		return fmt.Sprintf("%s, the champion (%s),", plain.Line(row.Candidate), version)
 	case bakeoff.RoleBaseline:
 		return "the baseline"
 	}
@@ -242,6 +246,8 @@ func absences(r *bakeoff.Report) []string {
 		row := &r.Leaderboard[i]
 		reason := cmp.Or(plain.Line(row.Reason), "no reason is recorded")
 		switch {
+		case row.State == bakeoff.TrialFailed && row.Rebuilt:
+			lines = append(lines, sentence(nameInWords(row)+" was not ranked: "+reason))
 		case row.State == bakeoff.TrialFailed:
 			lines = append(lines, sentence(plain.Line(row.Candidate)+" failed: "+reason))
 		case row.Rank == nil && row.Reason == "" && row.State == bakeoff.TrialBuilt:

@@ -110,14 +110,19 @@ func appendText(buf []byte, text string) []byte {
 	return append(binary.AppendUvarint(buf, uint64(len(text))), text...)
 }
 
-// heldOut reports whether what has this hash belongs to the holdout: the hash of it and the seed,
-// taken as a number from 0 to 1, is below the share.
+// heldOut reports whether what has this hash belongs to the holdout: the hash of it and the seed and,
+// where the split rotates, the period, taken as a number from 0 to 1, is below the share.
 func heldOut(hash uint64, split bakeoff.Split) bool {
-	var b [16]byte
+	var b [24]byte
 	binary.LittleEndian.PutUint64(b[:8], split.Seed)
-	binary.LittleEndian.PutUint64(b[8:], hash)
+	binary.LittleEndian.PutUint64(b[8:16], hash)
+	n := 16
+	if split.Rotate > 0 {
+		binary.LittleEndian.PutUint64(b[16:], uint64(split.Period))
+		n = 24
+	}
 	const unit = 1.0 / (1 << 53)
-	return float64(xxhash.Sum64(b[:])>>11)*unit < split.Holdout
+	return float64(xxhash.Sum64(b[:n])>>11)*unit < split.Holdout
 }
 
 // sides decides for every row whether it belongs to the holdout. The labelled rows alone are

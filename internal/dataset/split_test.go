@@ -232,3 +232,36 @@ func TestASplitByTimeTellsItsSpan(t *testing.T) {
 	s.Split = byHash(1)
 	diff(t, "span", (*bakeoff.Span)(nil), inspect(t, s).Span)
 }
+
+// Every period holds out other rows: of the same share, and as independent of another's as chance is.
+func TestARotatingSplitHoldsOutOtherRowsEachPeriod(t *testing.T) {
+	for _, by := range []bakeoff.SplitBy{bakeoff.SplitByHash, bakeoff.SplitByGroup} {
+		held := func(split bakeoff.Split) map[uint64]bool {
+			s := dataset.Source{Path: telco, Target: "churn", Split: split}
+			s.Split.By, s.Split.Holdout, s.Split.Seed = by, 0.2, 1
+			if by == bakeoff.SplitByGroup {
+				s.Split.Column = "monthly_charges"
+			}
+			ids := map[uint64]bool{}
+			for _, id := range freeze(t, s).holdout.Identity {
+				ids[id] = true
+			}
+			return ids
+		}
+		const week = 7 * 24 * time.Hour
+		still, first := held(bakeoff.Split{}), held(bakeoff.Split{Rotate: week, Period: 2900})
+		second, again := held(bakeoff.Split{Rotate: week, Period: 2901}), held(bakeoff.Split{Rotate: week, Period: 2900})
+		diff(t, "the same period once more", first, again)
+		for _, other := range []map[uint64]bool{still, second} {
+			both := 0
+			for id := range other {
+				if first[id] {
+					both++
+				}
+			}
+			if share := float64(both) / float64(len(other)); share < 0.15 || share > 0.25 || len(other) < 1250 || len(other) > 1570 {
+				t.Errorf("by %s: %d rows held out, %.2f of them in the other period, too; want about 1,409 and 0.2", by, len(other), share)
+			}
+		}
+	}
+}

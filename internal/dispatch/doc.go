@@ -8,6 +8,9 @@
 //	                                                    |                    |
 //	                                                    `--champion moved----'
 //
+// Where the snapshot holds out rows that the champion was trained on, because its split rotates, the
+// run gets one more trial, the first: the champion's recipe, built again.
+//
 // A run's deadline ends the trials that have not ended: out of build that leads to evaluate, out of
 // snapshot to promote, with a failure. A run that retries another begins in build, with the rows and
 // the artifacts of that one.

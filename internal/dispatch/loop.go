@@ -243,7 +243,7 @@ func (l *loop) ring(ctx context.Context) error {
 // changed reports whether an event led to another state. Comparing what can change is enough:
 // phase, round, lateness and the trials' states only ever move on.
 func changed(a, b bakeoff.Run) bool {
-	if a.Phase != b.Phase || a.Round != b.Round || a.Late != b.Late {
+	if a.Phase != b.Phase || a.Round != b.Round || a.Late != b.Late || len(a.Trials) != len(b.Trials) {
 		return true
 	}
 	for i := range a.Trials {
@@ -257,8 +257,9 @@ func changed(a, b bakeoff.Run) bool {
 // tell publishes what a person who watches the run would want to see.
 func (l *loop) tell(ctx context.Context, before, after bakeoff.Run) error {
 	now := time.Now().UTC()
+	added := len(after.Trials) - len(before.Trials) // the champion's is the first, and tells nothing yet
 	for i, t := range after.Trials {
-		if t.State == before.Trials[i].State {
+		if i < added || t.State == before.Trials[i-added].State {
 			continue
 		}
 		e := bakeoff.Event{Time: now, Run: after.ID, Candidate: t.Candidate, Message: t.Reason}

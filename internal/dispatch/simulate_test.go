@@ -42,6 +42,7 @@ type world struct {
 type plan struct {
 	candidates, parallel int
 	fails                map[string]bool // candidates whose build fails
+	rebuild              bool            // the champion has to be built again
 	noSnapshot           bool
 	noEvaluation         bool
 	refused              bool            // the registry cannot carry out anything but a failure
@@ -56,6 +57,8 @@ func newPlan(rng *rand.Rand) plan {
 	for i := range p.candidates {
 		p.fails[candidate(i)] = rng.IntN(4) == 0
 	}
+	p.rebuild = rng.IntN(4) == 0
+	p.fails[bakeoff.ChampionName] = rng.IntN(4) == 0
 	p.noSnapshot = rng.IntN(12) == 0
 	p.noEvaluation = rng.IntN(12) == 0
 	p.refused = rng.IntN(12) == 0
@@ -68,6 +71,7 @@ func newPlan(rng *rand.Rand) plan {
 		for i := range p.candidates { // without a deadline, such a run would wait for ever
 			p.slow[candidate(i)] = rng.IntN(6) == 0
 		}
+		p.slow[bakeoff.ChampionName] = rng.IntN(6) == 0
 	}
 	return p
 }
@@ -105,6 +109,7 @@ func (w *world) retry() *world {
 	again := &world{t: w.t, rng: w.rng, now: w.now, plan: newPlan(w.rng), run: run, retried: &w.run, starts: map[bakeoff.Task]int{}}
 	again.plan.candidates, again.plan.parallel = w.plan.candidates, w.plan.parallel
 	again.plan.noSnapshot, again.plan.deadline, again.plan.slow = false, 0, nil
+	again.plan.rebuild = w.plan.rebuild
 	return again
 }
 
@@ -209,6 +214,9 @@ func (w *world) result(task bakeoff.Task) bakeoff.Result {
 		r.Failure = "by plan"
 	case task.Kind == bakeoff.TaskSnapshot:
 		r.Snapshot = &bakeoff.Snapshot{Digest: "sha256:0"}
+		if w.plan.rebuild {
+			r.Rebuild = &bakeoff.Rebuild{Version: 3, Candidate: candidate(0), Recipe: bakeoff.Candidate{Name: bakeoff.ChampionName}}
+		}
 	case task.Kind == bakeoff.TaskBuild && w.plan.fails[task.Candidate]:
 		r.Trial = &bakeoff.Trial{Candidate: task.Candidate, State: bakeoff.TrialFailed, Reason: "by plan"}
 	case task.Kind == bakeoff.TaskBuild:
@@ -245,11 +253,16 @@ func (w *world) commit() {
 func (w *world) check(before bakeoff.Run) {
 	w.t.Helper()
 	out := 0
+	w.checkRebuild(before)
+	added := len(w.run.Trials) - len(before.Trials) // the champion's is the first
 	for i, trial := range w.run.Trials {
 		if trial.State == bakeoff.TrialQueued {
 			out++
 		}
-		old := before.Trials[i].State
+		if i < added {
+			continue
+		}
+		old := before.Trials[i-added].State
 		if (old == bakeoff.TrialBuilt || old == bakeoff.TrialFailed) && trial.State != old {
 			w.t.Fatalf("trial %s went from %s to %s", trial.Candidate, old, trial.State)
 		}
@@ -267,6 +280,27 @@ func (w *world) check(before bakeoff.Run) {
 			if trial.State != bakeoff.TrialBuilt && trial.State != bakeoff.TrialFailed {
 				w.t.Fatalf("judged while trial %s is %s", trial.Candidate, trial.State)
 			}
+		}
+	}
+}
+
+// checkRebuild holds after every step: the champion has a trial as soon as there is a snapshot that asks
+// for it, and one; every trial has the recipe of its name.
+func (w *world) checkRebuild(before bakeoff.Run) {
+	w.t.Helper()
+	want := w.plan.candidates
+	if w.plan.rebuild && w.run.Snapshot != nil {
+		want++
+	}
+	if len(w.run.Trials) != want || len(before.Trials) > want || (w.run.Rebuild != nil) != (want > w.plan.candidates) {
+		w.t.Fatalf("%d trials, want %d; rebuild %+v", len(w.run.Trials), want, w.run.Rebuild)
+	}
+	for i, trial := range w.run.Trials {
+		if w.run.Recipes[i].Name != trial.Candidate || len(w.run.Recipes) != want {
+			w.t.Fatalf("trial %d is %s, its recipe %s", i, trial.Candidate, w.run.Recipes[i].Name)
+		}
+		if isFirst := i == 0 && want > w.plan.candidates; (trial.Candidate == bakeoff.ChampionName) != isFirst {
+			w.t.Fatalf("trial %d is %s", i, trial.Candidate)
 		}
 	}
 }
@@ -316,7 +350,7 @@ func (w *world) end() {
 func TestRunsEndOnceWhateverHappens(t *testing.T) {
 	const seeds = 20_000
 	verdicts := map[bakeoff.Verdict]int{}
-	late, retries := 0, 0
+	late, retries, rebuilds := 0, 0, 0
 	for seed := range uint64(seeds) {
 		for w := newWorld(t, seed); w != nil; w = w.retry() {
 			w.drive(seed)
@@ -325,20 +359,23 @@ func TestRunsEndOnceWhateverHappens(t *testing.T) {
 				late++
 			}
 			if w.run.RetryOf != "" {
+				if w.run.Rebuild != nil {
+					rebuilds++
+				}
 				retries++
 				break
 			}
 		}
 	}
-	if late == 0 || retries == 0 {
-		t.Errorf("%d runs were late and %d were retries: the simulator does not reach them", late, retries)
+	if late == 0 || retries == 0 || rebuilds == 0 {
+		t.Errorf("%d runs were late, %d were retries, %d of these with a champion that is built again: the simulator does not reach them", late, retries, rebuilds)
 	}
 	for _, v := range []bakeoff.Verdict{bakeoff.Promoted, bakeoff.Kept, bakeoff.Failed} {
 		if verdicts[v] == 0 {
 			t.Errorf("no seed led to %s: the simulator does not reach it", v)
 		}
 	}
-	t.Logf("verdicts of %d seeds: %v; %d late, %d retries", seeds, verdicts, late, retries)
+	t.Logf("verdicts of %d seeds: %v; %d late, %d retries, %d of them with a rebuild", seeds, verdicts, late, retries, rebuilds)
 }
 
 const maxSteps = 5_000

@@ -46,7 +46,7 @@ func NewRetry(id string, of bakeoff.Run, quiet bool, now time.Time) (bakeoff.Run
 	}
 	r := bakeoff.Run{
 		ID: id, Pipeline: of.Pipeline, Revision: of.Revision, Trigger: bakeoff.TriggerRetry, RetryOf: of.ID, Quiet: quiet,
-		Created: now, Parallel: of.Parallel, Recipes: of.Recipes, Snapshot: of.Snapshot, Phase: bakeoff.PhaseBuild,
+		Created: now, Parallel: of.Parallel, Recipes: of.Recipes, Snapshot: of.Snapshot, Rebuild: of.Rebuild, Phase: bakeoff.PhaseBuild,
 		Trials: slices.Clone(of.Trials),
 	}
 	again := 0
@@ -66,6 +66,7 @@ func NewRetry(id string, of bakeoff.Run, quiet bool, now time.Time) (bakeoff.Run
 // answersNot reports whether the judge could not use a trial that was built.
 func answersNot(r bakeoff.Run, candidate string) bool {
 	return r.Decision != nil && slices.ContainsFunc(r.Decision.Leaderboard, func(row bakeoff.LeaderboardRow) bool {
-		return row.Candidate == candidate && row.Role == bakeoff.RoleChallenger && row.State == bakeoff.TrialFailed
+		isIt := row.Candidate == candidate && row.Role == bakeoff.RoleChallenger || candidate == bakeoff.ChampionName && row.Rebuilt
+		return isIt && row.State == bakeoff.TrialFailed
 	})
 }

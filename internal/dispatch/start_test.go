@@ -1,6 +1,7 @@
 package dispatch_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -168,5 +169,45 @@ func TestWhatCannotBeRetried(t *testing.T) {
 				t.Errorf("got %v (%s)", err, bakeoff.HintOf(err))
 			}
 		})
+	}
+}
+
+// A retry builds the champion again if that failed, or if what was built does not answer.
+func TestARetryBuildsTheChampionAgain(t *testing.T) {
+	of := frozen(dispatch.NewRun("p-1", nightly(), dispatch.Start{Trigger: bakeoff.TriggerPerson}, five))
+	of = of.Rebuilt(bakeoff.Rebuild{Version: 3, Candidate: "b", Recipe: bakeoff.Candidate{Name: bakeoff.ChampionName, Queue: "gpu"}})
+	for i := range of.Trials {
+		of.Trials[i].State = bakeoff.TrialBuilt
+	}
+	of.Phase, of.Verdict = bakeoff.PhaseEnded, bakeoff.Kept
+	if _, err := dispatch.NewRetry("p-2", of, false, five); bakeoff.CodeOf(err) != bakeoff.CodeInvalid {
+		t.Errorf("nothing failed: %v", err)
+	}
+	silent, failed := of, of
+	silent.Decision = &bakeoff.Decision{Leaderboard: []bakeoff.LeaderboardRow{
+		{Candidate: "b", Role: bakeoff.RoleChampion, Version: 3, Rebuilt: true, State: bakeoff.TrialFailed},
+		{Candidate: "b", Role: bakeoff.RoleChallenger, State: bakeoff.TrialBuilt},
+	}}
+	failed.Trials = slices.Clone(of.Trials)
+	failed.Trials[0].State = bakeoff.TrialFailed
+	for name, of := range map[string]bakeoff.Run{"does not answer": silent, "failed": failed} {
+		r, err := dispatch.NewRetry("p-2", of, false, five)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		want := []bakeoff.Task{{Run: "p-2", Kind: bakeoff.TaskBuild, Candidate: bakeoff.ChampionName, Queue: "gpu"}}
+		if diff := cmp.Diff(want, tasks(r)); diff != "" || r.Rebuild == nil || r.Rebuild.Version != 3 {
+			t.Errorf("%s: %+v\n%s", name, r.Rebuild, diff)
+		}
+	}
+}
+
+// A run that ends before the judge has seen it tells the champion's trial from the challengers'.
+func TestACancelledRunShowsTheChampionAsOne(t *testing.T) {
+	r := frozen(dispatch.NewRun("p-1", nightly(), dispatch.Start{Trigger: bakeoff.TriggerPerson}, five))
+	r = r.Rebuilt(bakeoff.Rebuild{Version: 3, Candidate: "b", Recipe: bakeoff.Candidate{Name: bakeoff.ChampionName}})
+	row := dispatch.Step(r, dispatch.Event{Cancel: "by kim"}, five).Decision.Leaderboard[0]
+	if row.Role != bakeoff.RoleChampion || row.Candidate != "b" || row.Version != 3 || !row.Rebuilt || row.State != bakeoff.TrialFailed {
+		t.Errorf("%+v", row)
 	}
 }

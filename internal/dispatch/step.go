@@ -100,6 +100,9 @@ func ended(r bakeoff.Run, result bakeoff.Result) bakeoff.Run {
 			return decide(r, failed(r, "no snapshot: "+result.Failure))
 		}
 		r.Snapshot, r.Phase = result.Snapshot, bakeoff.PhaseBuild
+		if result.Rebuild != nil {
+			r = r.Rebuilt(*result.Rebuild)
+		}
 		return queueTrials(r)
 	case result.Task.Kind == bakeoff.TaskBuild && r.Phase == bakeoff.PhaseBuild:
 		return trialEnded(r, result)
@@ -207,10 +210,7 @@ func failed(r bakeoff.Run, reason string) bakeoff.Decision {
 		d.Rows = r.Snapshot.Rows
 	}
 	for _, t := range r.Trials {
-		row := bakeoff.LeaderboardRow{
-			Candidate: t.Candidate, Role: bakeoff.RoleChallenger, State: t.State, Reason: t.Reason,
-			Artifact: t.Artifact, Bytes: t.Bytes, Seconds: t.Seconds,
-		}
+		row := r.Row(t)
 		if t.State != bakeoff.TrialBuilt && t.State != bakeoff.TrialFailed {
 			row.State, row.Reason = bakeoff.TrialFailed, "not built: the run ended before"
 		}

@@ -77,7 +77,7 @@ func newBoard(c Case, m metrics) *board {
 // contest returns the place of a contestant, ranked if it can be.
 func (b *board) contest(c Case, k Contestant) place {
 	row := bakeoff.LeaderboardRow{
-		Candidate: k.Candidate, Role: k.Role, State: bakeoff.TrialBuilt, Version: k.Version,
+		Candidate: k.Candidate, Role: k.Role, State: bakeoff.TrialBuilt, Version: k.Version, Rebuilt: k.Rebuilt,
 		Artifact: k.Trial.Artifact, Bytes: k.Trial.Bytes, Seconds: k.Trial.Seconds, Unseen: k.Unseen, Speed: k.Speed,
 	}
 	if k.Trial.State != bakeoff.TrialBuilt {

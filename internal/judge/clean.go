@@ -34,6 +34,9 @@ func (in Inputs) clean() clean {
 	c := clean{rows: in.Holdout}
 	if in.Champion != nil {
 		c.incomparable = cmp.Or(in.ChampionDoubt, incomparable(*in.Champion, in.Snapshot))
+		if in.Rebuilt == nil {
+			c.incomparable = cmp.Or(c.incomparable, unidentified(*in.Champion, in.Snapshot))
+		}
 	}
 	training := marked(in.Holdout.Identity, in.TrainIdentity)
 	if why := tooFew(in.Holdout.Labels, training); why != "" {
@@ -57,8 +60,12 @@ func (in Inputs) clean() clean {
 	return c
 }
 
-// seenByChampion marks the holdout rows that the champion may have been trained on.
+// seenByChampion marks the holdout rows that the champion may have been trained on. One that was built
+// again has seen what the challengers have.
 func (in Inputs) seenByChampion() []bool {
+	if in.Rebuilt != nil {
+		return make([]bool, len(in.Holdout.Identity))
+	}
 	if in.ChampionFingerprint == nil {
 		return marked(in.Holdout.Identity, in.ChampionSeen)
 	}
@@ -126,4 +133,13 @@ func either(a, b []bool) []bool {
 		both[i] = both[i] || is
 	}
 	return both
+}
+
+// rebuilt says in brackets that the champion's recipe took its place; "" where the champion took part.
+func (b *board) rebuilt() string {
+	champion, ok := first(b.of(bakeoff.RoleChampion))
+	if !ok || !champion.ranked || !champion.row.Rebuilt {
+		return ""
+	}
+	return fmt.Sprintf(" (v%d was built again on this period's training rows, to be compared on rows that it has not seen)", champion.row.Version)
 }

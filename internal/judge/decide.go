@@ -12,6 +12,7 @@ type Contestant struct {
 	Candidate   string
 	Role        bakeoff.Role  // RoleChallenger or RoleChampion
 	Version     int           // of the champion
+	Rebuilt     bool          // the champion's recipe was built again, and answered in its place
 	Trial       bakeoff.Trial // state, reason, artifact, bytes and seconds
 	Predictions *bakeoff.Predictions
 	Unseen      int            // cells with a category that its training had not seen
@@ -61,7 +62,7 @@ func Decide(c Case) (bakeoff.Decision, error) {
 	o := b.standing(c, b.decide(c))
 	return bakeoff.Decision{
 		Verdict:     o.verdict,
-		Reason:      o.reason + b.remark(),
+		Reason:      o.reason + b.rebuilt() + b.remark(),
 		Metric:      m.objective.Name(),
 		Candidate:   o.candidate,
 		Rows:        c.Rows,

@@ -2,9 +2,10 @@
 // decision.
 //
 // It alone has the labels of the holdout. All contestants answer the same rows: those that the
-// champion or the challengers may have been trained on are set aside for everybody, and counted. What
-// is left must be half of the holdout, 50 rows, and 10 of each class that lost any. The baseline, which gives each
-// row the classes' shares of the training rows or their mean target, is one of the contestants.
+// champion or the challengers may have been trained on are set aside for everybody, and counted.
+// Where any are, half of the holdout must be left, 50 rows, and 10 of each class that lost some. The
+// baseline, which gives each row the classes' shares of the training rows or their mean target, is
+// one of the contestants.
 //
 // Contestants are ranked by the objective metric. Of equals the champion is first, then the
 // challengers by the size of their artifact and their name, then the baseline. A contestant that
@@ -21,7 +22,8 @@
 //	the champion cannot be compared: other rows, target,     kept; the challengers are ranked without
 //	  classes, or a column gone, or too much of the          it, on the rows that they have not seen
 //	  holdout was in its training
-//	the champion cannot be opened or does not answer         kept
+//	the champion cannot be opened or does not answer, or     kept
+//	  it had to be built again and that failed
 //	every challenger is stopped: by a floor, by a budget,    kept
 //	  or by a slice in which it is worse than the champion
 //	the challenger does not beat the baseline                kept
@@ -41,6 +43,10 @@
 // gate also where it is not promoted: a person may do that. The cool-down counts from the champion's
 // move to the moment that the run is for, its tick or else its creation, and not to when it is judged.
 // With `approve`, a decision to promote says so, and the registry asks a person first.
+//
+// Where the split rotates and the champion was trained on rows that this period holds out, its recipe
+// is built again on the training rows of the run, and that is compared in its place: recipes are then
+// compared, on rows that neither has seen. The version that is live stays the same where it is kept.
 //
 // # Noise
 //

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,7 +47,10 @@ type Inputs struct {
 	ChampionSeen        []uint64
 	// ChampionDoubt says, in a clause about the champion, why those are not known; "" where they are.
 	ChampionDoubt string
-	Hold          *bakeoff.Hold // or nil
+	// Rebuilt is the champion's recipe, built again on this run's training rows; it is compared in the
+	// champion's place. Nil where the champion itself is.
+	Rebuilt *Entry
+	Hold    *bakeoff.Hold // or nil
 	// At is the run's tick, or else when it was made; Moved is when the champion became that.
 	At, Moved time.Time
 	// Open opens an artifact for rows of a schema, in the runtime that serves it. It may be called
@@ -82,9 +86,9 @@ func evaluate(ctx context.Context, in Inputs) (bakeoff.Decision, Case, error) {
 		c.Contestants = append(c.Contestants, k)
 	}
 	if v := in.Champion; v != nil {
-		k := contestantOf(*v)
+		k, recipe, schema := in.contender(*v)
 		if c.Incomparable == "" {
-			if err := in.answer(ctx, &k, v.Lineage.Recipe, v.Lineage.Snapshot.Schema, table); err != nil {
+			if err := in.answer(ctx, &k, recipe, schema, table); err != nil {
 				return bakeoff.Decision{}, c, err
 			}
 		}
@@ -95,6 +99,19 @@ func evaluate(ctx context.Context, in Inputs) (bakeoff.Decision, Case, error) {
 		d.Golden = golden(c, d.Candidate, table)
 	}
 	return d, c, err
+}
+
+// contender returns what stands for the champion: it, or what its recipe makes of this run's rows.
+func (in Inputs) contender(v bakeoff.Version) (Contestant, bakeoff.Candidate, bakeoff.Schema) {
+	k := contestantOf(v)
+	if in.Rebuilt == nil {
+		return k, v.Lineage.Recipe, v.Lineage.Snapshot.Schema
+	}
+	k.Rebuilt, k.Trial = true, in.Rebuilt.Trial
+	if k.Trial.State != bakeoff.TrialBuilt {
+		k.Trial.Reason = "it had to be built again for the rows of this period, and that failed: " + cmp.Or(k.Trial.Reason, "it was not built")
+	}
+	return k, in.Rebuilt.Recipe, in.Snapshot.Schema
 }
 
 // contestantOf returns the champion as a contestant.

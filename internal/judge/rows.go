@@ -36,8 +36,8 @@ func baseline(train bakeoff.Labels, rows int) (*bakeoff.Predictions, error) {
 	return &bakeoff.Predictions{Classes: train.Classes, Probabilities: slices.Repeat(counts, rows)}, nil
 }
 
-// incomparable says in a clause about the champion why its answers for the rows of a snapshot are
-// not to be compared with a challenger's, whatever the rows are, or "".
+// incomparable says in a clause about the champion why its answers for rows like those of a snapshot
+// are not to be compared with a challenger's, whichever they are, or "".
 func incomparable(v bakeoff.Version, s bakeoff.Snapshot) string {
 	old, now := v.Lineage.Snapshot.Schema, s.Schema
 	switch {
@@ -51,6 +51,12 @@ func incomparable(v bakeoff.Version, s bakeoff.Snapshot) string {
 	if change := columnChange(old.Columns, now.Columns); change != "" {
 		return change
 	}
+	return ""
+}
+
+// unidentified says in a clause about the champion why nobody can tell which rows of a snapshot it has
+// seen, or "".
+func unidentified(v bakeoff.Version, s bakeoff.Snapshot) string {
 	if before, after := v.Lineage.Snapshot.Identity, s.Identity; !sameIdentity(before, after) {
 		return fmt.Sprintf("its training rows are identified by %s, those of this run by %s, so nobody can tell which rows it has seen",
 			identity(before), identity(after))

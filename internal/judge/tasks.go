@@ -83,8 +83,13 @@ func (t *Tasks) inputs(ctx context.Context, run bakeoff.Run, dir string) (Inputs
 		return t.Open(ctx, run.Pipeline, artifact, recipe, schema)
 	}
 	for _, trial := range run.Trials {
-		recipe, _ := p.Candidate(trial.Candidate) // a run's trials are its revision's candidates
-		in.Entries = append(in.Entries, Entry{Trial: trial, Recipe: recipe})
+		recipe, _ := run.Recipe(trial.Candidate) // each trial has one
+		entry := Entry{Trial: trial, Recipe: recipe}
+		if run.Rebuild != nil && trial.Candidate == bakeoff.ChampionName {
+			in.Rebuilt = &entry
+			continue
+		}
+		in.Entries = append(in.Entries, entry)
 	}
 	holdout, err := t.rows(ctx, run.Snapshot.Holdout, run.Snapshot.Schema, filepath.Join(dir, "holdout.parquet"))
 	if err != nil {
@@ -109,6 +114,7 @@ func (t *Tasks) rows(ctx context.Context, digest bakeoff.Digest, schema bakeoff.
 func (t *Tasks) champion(ctx context.Context, run bakeoff.Run, dir string, in *Inputs) error {
 	model, _, err := t.Store.Model(ctx, run.Pipeline)
 	if err != nil || model.Champion() == 0 {
+		in.Rebuilt = nil
 		return err
 	}
 	v, err := t.Store.Version(ctx, model.Name, model.Champion())
@@ -116,6 +122,11 @@ func (t *Tasks) champion(ctx context.Context, run bakeoff.Run, dir string, in *I
 		return err
 	}
 	in.Champion, in.Hold, in.Moved = &v, model.Hold, model.Aliases[bakeoff.AliasChampion].Moved
+	if run.Rebuild != nil && run.Rebuild.Version == v.Version {
+		return nil // what is compared was trained on this run's rows
+	}
+	in.Rebuilt = nil // of another champion, which has moved meanwhile
+
 	if err := t.seen(ctx, v, dir, in); err != nil { // gone or damaged: it cannot be compared, which is a verdict
 		in.ChampionDoubt = fmt.Sprintf("nobody can tell which rows it has seen: %v", err)
 	}

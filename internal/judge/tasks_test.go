@@ -6,8 +6,10 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/dataset"
@@ -203,5 +205,133 @@ func TestTasksSetAsideRowsOfBothSides(t *testing.T) {
 	d := b.judge(t, nil)
 	if d.Rows.AlsoInTraining != 30 || d.Rows.Holdout != 90 || d.Rows.SetAside != 30 {
 		t.Errorf("rows %+v", d.Rows)
+	}
+}
+
+// rotating returns a bench in its second period, and a snapshot of the first.
+func rotating(t *testing.T) (b *bench, before bakeoff.Snapshot) {
+	t.Helper()
+	b = newBench(t)
+	split := bakeoff.Split{Holdout: 0.3, By: bakeoff.SplitByHash, Seed: 1, Rotate: 28 * 24 * time.Hour, Period: 741}
+	before = b.freeze(t, split)
+	split.Period++
+	b.snapshot = b.freeze(t, split)
+	return b, before
+}
+
+// rebuilt gives a run the trial of the champion's recipe.
+func rebuilt(version int, trial bakeoff.Trial) func(*bakeoff.Run) {
+	return func(r *bakeoff.Run) {
+		*r = r.Rebuilt(bakeoff.Rebuild{Version: version, Candidate: "forest", Recipe: bakeoff.Candidate{Name: bakeoff.ChampionName, Trainer: "random_forest"}})
+		trial.Candidate = bakeoff.ChampionName
+		r.Trials[0] = trial
+	}
+}
+
+func championRow(t *testing.T, d bakeoff.Decision) bakeoff.LeaderboardRow {
+	t.Helper()
+	for _, row := range d.Leaderboard {
+		if row.Role == bakeoff.RoleChampion {
+			return row
+		}
+	}
+	t.Fatal("no champion on the leaderboard")
+	return bakeoff.LeaderboardRow{}
+}
+
+func TestTasksJudgeTheChampionOfAnotherPeriodByItsRecipe(t *testing.T) {
+	const again = " (v1 was built again on this period's training rows, to be compared on rows that it has not seen)"
+	for name, c := range map[string]struct {
+		model     func(float64) float64 // of the recipe, built again
+		candidate string
+	}{
+		"a worse one": {fair, "boosting"},
+		"as good":     {good, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, before := rotating(t)
+			b.runtime.models[digest("again")] = c.model
+			b.crown(t, before)
+			d := b.judge(t, rebuilt(1, bakeoff.Trial{State: bakeoff.TrialBuilt, Artifact: digest("again"), Bytes: 5}))
+			if d.Candidate != c.candidate || !strings.HasSuffix(d.Reason, again) || d.Champion != 1 {
+				t.Errorf("%s: %s", d.Verdict, d.Reason)
+			}
+			row := championRow(t, d)
+			if !row.Rebuilt || row.Version != 1 || row.Candidate != "forest" || row.Artifact != digest("again") || row.Rank == nil {
+				t.Errorf("%+v", row)
+			}
+			if d.Rows.SeenByChampion != 0 || d.Rows.Holdout != b.snapshot.Rows.Holdout {
+				t.Errorf("rows %+v", d.Rows)
+			}
+			if slices.Contains(b.runtime.opened, digest("champion")) || len(d.Leaderboard) != 3 {
+				t.Errorf("opened %v, %d rows", b.runtime.opened, len(d.Leaderboard))
+			}
+		})
+	}
+}
+
+func TestTasksKeepWhereTheChampionCannotBeBuiltAgain(t *testing.T) {
+	const stays = "v1 stays because it cannot be compared with the challengers: "
+	for name, c := range map[string]struct {
+		change func(trained *bakeoff.Snapshot)
+		run    func(*bakeoff.Run)
+		want   string
+	}{
+		"its build failed": {
+			nil, rebuilt(1, bakeoff.Trial{State: bakeoff.TrialFailed, Reason: "exit code 1: no such file"}),
+			stays + "it had to be built again for the rows of this period, and that failed: exit code 1: no such file;",
+		},
+		"it does not answer": {
+			nil, rebuilt(1, bakeoff.Trial{State: bakeoff.TrialBuilt, Artifact: digest("nowhere")}),
+			stays + "no predictions: open ",
+		},
+		"its schema no longer fits": {
+			func(s *bakeoff.Snapshot) { s.Schema.Target = "z" }, rebuilt(1, bakeoff.Trial{State: bakeoff.TrialBuilt, Artifact: digest("boosting")}),
+			stays + "it predicts z, the target is now y;",
+		},
+		"another became champion meanwhile": {
+			nil, rebuilt(2, bakeoff.Trial{State: bakeoff.TrialBuilt, Artifact: digest("boosting")}),
+			stays + "it was trained on ",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, before := rotating(t)
+			if c.change != nil {
+				c.change(&before)
+			}
+			b.crown(t, before)
+			d := b.judge(t, c.run)
+			if d.Verdict != bakeoff.Kept || !strings.HasPrefix(d.Reason, c.want) {
+				t.Errorf("%s: %s\nwant: %s...", d.Verdict, d.Reason, c.want)
+			}
+			if row := championRow(t, d); row.Rank != nil {
+				t.Errorf("%+v", row)
+			}
+		})
+	}
+}
+
+// Rows that are told apart otherwise than before cannot be compared with the champion's training rows;
+// one that is built again on the run's own needs no such comparison.
+func TestTasksJudgeARebuiltChampionWhateverIdentifiesItsRows(t *testing.T) {
+	b, before := rotating(t)
+	b.runtime.models[digest("again")] = fair
+	before.Identity = bakeoff.Identity{Key: "id", Generation: 7}
+	b.crown(t, before)
+	if d := b.judge(t, rebuilt(1, bakeoff.Trial{State: bakeoff.TrialBuilt, Artifact: digest("again")})); d.Verdict != bakeoff.Promoted {
+		t.Errorf("%s: %s", d.Verdict, d.Reason)
+	}
+}
+
+// A champion's trial is no challenger: with it alone, at_least is not reached.
+func TestTasksCountNoRebuiltChampionAsACandidate(t *testing.T) {
+	b, before := rotating(t)
+	b.crown(t, before)
+	d := b.judge(t, func(r *bakeoff.Run) {
+		r.Trials[0].State, r.Trials[0].Reason = bakeoff.TrialFailed, "time limit: 1s"
+		rebuilt(1, bakeoff.Trial{State: bakeoff.TrialBuilt, Artifact: digest("boosting")})(r)
+	})
+	if want := "no candidate was built of the 1 that at_least asks for"; d.Verdict != bakeoff.Failed || !strings.HasPrefix(d.Reason, want) {
+		t.Errorf("%s: %s", d.Verdict, d.Reason)
 	}
 }

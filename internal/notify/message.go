@@ -427,7 +427,11 @@ func board(r *bakeoff.Report) string {
 func boardRow(metric string, row bakeoff.LeaderboardRow) []string {
 	name, v, took := cell(row.Candidate, nameCells), "-", "-"
 	if row.Role == bakeoff.RoleChampion {
-		name += fmt.Sprintf(" (champion v%d)", row.Version)
+		version := fmt.Sprintf("v%d", row.Version)
+		if row.Rebuilt {
+			version += ", rebuilt"
+		}
+		name += fmt.Sprintf(" (champion %s)", version)
 	}
 	if m, ok := row.Metrics[metric]; ok {
 		v = plain.Value(m)

@@ -156,7 +156,7 @@ func heldReason(h bakeoff.Hold) string {
 // newVersion describes the next version of a model: a trial of a run and where it comes from.
 func newVersion(run bakeoff.Run, candidate, program string, m bakeoff.Model) (bakeoff.Version, error) {
 	for i, t := range run.Trials {
-		if t.Candidate != candidate || t.State != bakeoff.TrialBuilt {
+		if t.Candidate != candidate || t.State != bakeoff.TrialBuilt || run.Rebuild != nil && candidate == bakeoff.ChampionName {
 			continue
 		}
 		return bakeoff.Version{

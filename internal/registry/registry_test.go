@@ -517,3 +517,24 @@ func TestEveryVerdictThatComparedCountsAsAUseOfTheHoldout(t *testing.T) {
 		t.Errorf("after a rollback: %+v, %v", m.Holdout, err)
 	}
 }
+
+// What stands for the champion in a comparison is no candidate: its recipe is one already, or was.
+func TestAChampionThatWasBuiltAgainIsNotPromoted(t *testing.T) {
+	f := open(t)
+	f.commit(t, f.decided(t, "churn-a", 0))
+	run := f.decided(t, "churn-b", 1)
+	run = run.Rebuilt(bakeoff.Rebuild{Version: 1, Candidate: "forest", Recipe: bakeoff.Candidate{Name: bakeoff.ChampionName}})
+	run.Trials[0].State, run.Trials[0].Artifact = bakeoff.TrialBuilt, artifact("churn-b")
+	run.ID = "churn-c"
+	if err := f.store.CreateRun(t.Context(), run); err != nil {
+		t.Fatal(err)
+	}
+	act := registry.Act{Model: "churn", By: "kim"}
+	if _, err := f.PromoteTrial(t.Context(), act, run.ID, bakeoff.ChampionName, false); bakeoff.CodeOf(err) != bakeoff.CodeNotFound {
+		t.Errorf("got %v", err)
+	}
+	report := f.commit(t, run)
+	if v, err := f.store.Version(t.Context(), "churn", 2); err != nil || v.Lineage.Recipe.Name != "forest" || report.Champion.Version != 2 {
+		t.Errorf("%+v, %v", v.Lineage.Recipe, err)
+	}
+}

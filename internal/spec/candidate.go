@@ -23,6 +23,8 @@ func (d *decoder) candidates(n *node) []bakeoff.Candidate {
 		case c.Name == "":
 		case c.Name == bakeoff.BaselineName:
 			d.node(name, "every leaderboard has a baseline of that name", "the name %q is reserved", c.Name)
+		case c.Name == bakeoff.ChampionName:
+			d.node(name, "the champion that is built again is called so", "the name %q is reserved", c.Name)
 		case twice:
 			d.node(name, "", "two candidates are named %s, the first in line %d", name.shown(), first)
 		default:

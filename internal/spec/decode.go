@@ -152,6 +152,7 @@ func (d *decoder) split(n *node) bakeoff.Split {
 		s.Holdout = d.share(holdout)
 	}
 	s.Column = d.filled(n.get("column"), "column")
+	s.Rotate = d.rotation(n.get("rotate"), s.By)
 	d.checkSplit(n, s)
 	return s
 }

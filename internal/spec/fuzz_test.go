@@ -113,6 +113,9 @@ func encode(t *testing.T, p *bakeoff.Pipeline) []byte {
 		split["holdout"] = p.Data.Split.Holdout
 	}
 	optional(split, "column", p.Data.Split.Column)
+	if p.Data.Split.Rotate != 0 {
+		split["rotate"] = p.Data.Split.Rotate.String()
+	}
 	data := map[string]any{"source": p.Data.Source, "target": p.Data.Target, "split": split, "columns": given(p.Data.Columns), "ignore": list(p.Data.Ignore), "missing": list(p.Data.Missing)}
 	optional(data, "task", string(p.Data.Task))
 	optional(data, "key", p.Data.Key)

@@ -22,29 +22,35 @@ func (d *decoder) duration(n *node, what, hint string) time.Duration {
 	return v
 }
 
-// parseDuration reads a duration as time.ParseDuration does, with days of 24 hours before the
-// other units: 2d, 1d12h.
+// parseDuration reads a duration as time.ParseDuration does, with weeks of seven days and days of 24
+// hours before the other units: 4w, 2d, 1w3d, 1d12h.
 func parseDuration(text string) (time.Duration, bool) {
 	const day = 24 * time.Hour
-	number, rest, ok := strings.Cut(text, "d")
-	if !ok {
-		v, err := time.ParseDuration(text)
-		return v, err == nil
+	for _, unit := range []struct {
+		name string
+		long time.Duration
+	}{{"w", 7 * day}, {"d", day}} {
+		number, rest, ok := strings.Cut(text, unit.name)
+		if !ok {
+			continue
+		}
+		count, _, ok := quantity(number, "")
+		if !ok || count > float64(math.MaxInt64/4/unit.long) || count < 0 {
+			return 0, false
+		}
+		v := time.Duration(count * float64(unit.long))
+		if rest == "" {
+			return v, true
+		}
+		// A sign or a second count of the unit has no place behind the first.
+		more, ok := parseDuration(rest)
+		if !ok || more < 0 || more > math.MaxInt64/4 || rest[0] == '+' || rest[0] == '-' || strings.Contains(rest, unit.name) {
+			return 0, false
+		}
+		return v + more, true
 	}
-	days, _, ok := quantity(number, "")
-	if !ok || days > float64(math.MaxInt64/2/day) || days < 0 {
-		return 0, false
-	}
-	v := time.Duration(days * float64(day))
-	if rest == "" {
-		return v, true
-	}
-	// A sign or a second count of days has no place behind the first.
-	more, err := time.ParseDuration(rest)
-	if err != nil || more < 0 || more > math.MaxInt64/2 || rest[0] == '+' || rest[0] == '-' {
-		return 0, false
-	}
-	return v + more, true
+	v, err := time.ParseDuration(text)
+	return v, err == nil
 }
 
 // The units of a size, by the exponents of two and ten that everybody else uses for them.

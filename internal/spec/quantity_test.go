@@ -23,6 +23,9 @@ func TestDurations(t *testing.T) {
 		"1d0s":    day,
 		"0d5m":    5 * time.Minute,
 		"365d1ms": 365*day + time.Millisecond,
+		"4w":      28 * day,
+		"1w2d3h":  9*day + 3*time.Hour,
+		"0.5w":    84 * time.Hour,
 	} {
 		p, err := spec.Parse("f.yaml", "/", []byte(withLimits("time: "+written)), spec.Options{})
 		if err != nil {

@@ -58,7 +58,7 @@ const (
 	sharePattern    = `^[0-9]+(\.[0-9]+)?%?$|^\.[0-9]+%?$`
 	gainPattern     = `^significant$|^any$|^[0-9.]+(e-?[0-9]+)?(%|pt)?$`
 	marginPattern   = `^[0-9.]+(e-?[0-9]+)?(%|pt)?$`
-	durationPattern = `^([0-9.]+(ns|us|µs|μs|ms|s|m|h|d))+$`
+	durationPattern = `^([0-9.]+(ns|us|µs|μs|ms|s|m|h|d|w))+$`
 	memoryPattern   = `^[0-9.]+([KMGT]i?)?B$`
 )
 
@@ -96,6 +96,7 @@ func dataSchema() object {
 			"by":      choice("Default hash: of the row's identity and the seed.", splits()),
 			"column":  text("The column of by: time, by: group and by: column."),
 			"seed":    whole("Decides, with the row's identity, the side of a row. Default 1.", 0),
+			"rotate":  duration("How long the same rows are held out, at least a day, with by: hash and by: group; champion and challengers are both built again for the next ones. Default: for ever."),
 		}),
 	}, "source", "target")
 }

@@ -43,6 +43,7 @@ var forms = map[string]string{
 	"cooldown":   durationForm,
 	"approve":    approveForm,
 	"backoff":    durationForm,
+	"rotate":     durationForm,
 	"memory":     memoryForm,
 	"size":       memoryForm,
 	"p50":        durationForm,
