@@ -41,6 +41,7 @@ type File struct {
 	At           time.Time            `json:"at,omitzero"`            // the moment that the run was for
 	Moved        time.Time            `json:"moved,omitzero"`         // when the champion became that
 	Incomparable string               `json:"incomparable,omitempty"` // why the champion is not compared
+	Contaminated string               `json:"contaminated,omitempty"` // why too few clean rows are left
 	Contestants  []Contestant         `json:"contestants"`
 
 	Labels   bakeoff.Labels       `json:"-"`
@@ -65,6 +66,7 @@ type Contestant struct {
 	Candidate string         `json:"candidate"`
 	Role      bakeoff.Role   `json:"role"`
 	Version   int            `json:"version,omitempty"` // of the champion
+	Rebuilt   bool           `json:"rebuilt,omitempty"` // the champion's recipe answered, built again
 	Trial     bakeoff.Trial  `json:"trial"`
 	Failure   string         `json:"failure,omitempty"` // why it has no answers, though it was built
 	Unseen    int            `json:"unseen_categories,omitempty"`

@@ -30,7 +30,7 @@ func (c Case) Kept() *answers.File {
 		Rules: answers.Rules{
 			Pipeline: c.Pipeline.Name, AtLeast: c.Pipeline.AtLeast, Judge: c.Pipeline.Judge, Gate: c.Pipeline.Gate, Seed: c.Pipeline.Data.Split.Seed,
 		},
-		Task: c.Task, Rows: c.Rows, Champion: c.Champion, Hold: c.Hold, Incomparable: c.Incomparable,
+		Task: c.Task, Rows: c.Rows, Champion: c.Champion, Hold: c.Hold, Incomparable: c.Incomparable, Contaminated: c.Contaminated,
 		At: c.At, Moved: c.Moved, Labels: c.Labels, Baseline: c.Baseline, Slices: c.Slices,
 	}
 	for _, k := range c.Contestants {
@@ -41,7 +41,7 @@ func (c Case) Kept() *answers.File {
 
 func (k Contestant) kept(y bakeoff.Labels) answers.Contestant {
 	kept := answers.Contestant{
-		Candidate: k.Candidate, Role: k.Role, Version: k.Version, Trial: k.Trial, Failure: k.Failure, Unseen: k.Unseen, Speed: k.Speed, Predictions: k.Predictions,
+		Candidate: k.Candidate, Role: k.Role, Version: k.Version, Rebuilt: k.Rebuilt, Trial: k.Trial, Failure: k.Failure, Unseen: k.Unseen, Speed: k.Speed, Predictions: k.Predictions,
 	}
 	if k.Predictions == nil || y.Len() == 0 {
 		kept.Predictions = nil
@@ -62,11 +62,11 @@ func Again(f *answers.File) Case {
 	p.Data.Split.Seed = f.Rules.Seed
 	c := Case{
 		Pipeline: p, Task: f.Task, Labels: f.Labels, Baseline: f.Baseline,
-		Rows: f.Rows, Champion: f.Champion, Hold: f.Hold, Incomparable: f.Incomparable, At: f.At, Moved: f.Moved, Slices: f.Slices,
+		Rows: f.Rows, Champion: f.Champion, Hold: f.Hold, Incomparable: f.Incomparable, Contaminated: f.Contaminated, At: f.At, Moved: f.Moved, Slices: f.Slices,
 	}
 	for _, k := range f.Contestants {
 		c.Contestants = append(c.Contestants, Contestant{
-			Candidate: k.Candidate, Role: k.Role, Version: k.Version, Trial: k.Trial, Failure: k.Failure, Unseen: k.Unseen, Speed: k.Speed, Predictions: k.Predictions,
+			Candidate: k.Candidate, Role: k.Role, Version: k.Version, Rebuilt: k.Rebuilt, Trial: k.Trial, Failure: k.Failure, Unseen: k.Unseen, Speed: k.Speed, Predictions: k.Predictions,
 		})
 	}
 	return c

@@ -62,7 +62,8 @@ func (w *writer) rows() section {
 		}}
 		t.rows = appendCount(t.rows, "set aside: no target", n.MissingTarget)
 		t.rows = appendCount(t.rows, "set aside: the champion was trained on them", n.SeenByChampion)
-		t.rows = appendCount(t.rows, "set aside: other reasons", n.SetAside-n.MissingTarget-n.SeenByChampion)
+		t.rows = appendCount(t.rows, "set aside: also in training", n.AlsoInTraining)
+		t.rows = appendCount(t.rows, "set aside: other reasons", n.SetAside-n.MissingTarget-n.SeenByChampion-n.AlsoInTraining)
 		t.rows = append(t.rows, w.classRows()...)
 		s.wide = append(s.wide, sheetTable(t))
 	}
