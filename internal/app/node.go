@@ -91,6 +91,7 @@ type Node struct {
 	drained  names    // the joined workers that are to take no more
 
 	reporting chan struct{} // holds what a page of a run is made by; room for one
+	doubted   chan error    // has room for one failure of the store that no step has met
 
 	at atomic.Pointer[Addresses] // nil until the node answers
 }
@@ -103,7 +104,7 @@ func Open(ctx context.Context, c Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{config: c, server: server, wanted: newQueueSet(), since: time.Now().UTC(), reporting: make(chan struct{}, 1)}
+	n := &Node{config: c, server: server, wanted: newQueueSet(), since: time.Now().UTC(), reporting: make(chan struct{}, 1), doubted: make(chan error, 1)}
 	if err := n.open(ctx, door); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
@@ -262,6 +263,7 @@ func (n *Node) submit(ctx context.Context, run bakeoff.Run) error {
 		}
 	}
 	if err != nil {
+		n.doubt(err)
 		return err
 	}
 	n.wanted.add(run.Recipes)

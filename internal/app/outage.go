@@ -40,3 +40,29 @@ func (u *up) outlast(ctx context.Context, failure error) {
 		}
 	}
 }
+
+// doubt keeps that the store has failed somebody who asked for something, for heed to look into.
+func (n *Node) doubt(failure error) {
+	if bakeoff.CodeOf(failure) != bakeoff.CodeUnavailable {
+		return
+	}
+	select {
+	case n.doubted <- failure:
+	default: // one is looked into
+	}
+}
+
+// heed fails when the store has failed somebody and its disk cannot be written: without this, a node
+// that has nothing to do would not notice, and every request for a run would wait for the store in vain.
+func (n *Node) heed(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case failure := <-n.doubted:
+			if n.server.Writable() != nil {
+				return failure
+			}
+		}
+	}
+}

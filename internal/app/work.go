@@ -56,6 +56,7 @@ func (n *Node) Work(ctx context.Context) error {
 	g.Go(func() error { return n.jury().Run(ctx) })
 	g.Go(func() error { return n.dispatcher.Run(ctx) })
 	g.Go(func() error { return n.registry.Run(ctx) })
+	g.Go(func() error { return n.heed(ctx) })
 	if n.config.Queues != nil {
 		g.Go(func() error { return n.build(ctx, n.config.Queues) })
 	} else {
