@@ -22,8 +22,8 @@ const (
 	// TestMean is Student's test with the skewness taken out by P. Hall's transformation, for the
 	// metrics that are means over rows or follow from one.
 	TestMean = "skewness-corrected t"
-	// TestBootstrap compares the gain with its standard error among resamples of the rows, for the
-	// rest.
+	// TestBootstrap compares the gain with its standard error among 1,000 resamples of the rows, for
+	// the rest.
 	TestBootstrap = "paired bootstrap"
 )
 
@@ -39,7 +39,8 @@ type Comparison struct {
 	// P is the one-sided p-value: how likely a gain like this one or more would be if the true gain
 	// were zero or less. It is in (0,1], and 1 where nothing can be told.
 	P float64
-	// Deviation is the standard error of Gain, 0 where the two answer alike.
+	// Deviation is the standard error of Gain: 0 where the two answer alike, or differ by the same in
+	// every row.
 	Deviation float64
 }
 
@@ -58,7 +59,7 @@ func (c Comparison) RowsFor(gain float64, rows int, alpha, power float64) int {
 		return 0
 	}
 	ratio := c.Detectable(alpha, power) / gain
-	return int(min(math.Ceil(float64(rows)*ratio*ratio), math.MaxInt64/2))
+	return int(min(math.Ceil(float64(rows)*ratio*ratio), math.MaxInt/2))
 }
 
 func (c Comparison) finite() bool {

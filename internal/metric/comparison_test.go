@@ -383,3 +383,31 @@ func TestWeighAllIsWeighForEach(t *testing.T) {
 		}
 	}
 }
+
+// Many rows of many classes are drawn in groups; that must not change how sure a gain is.
+func TestCompareOfManyRowsHasTheStandardErrorOfTheGain(t *testing.T) {
+	const k = 12
+	y, a, b := rivals(rand.New(rand.NewPCG(15, 16)), 20_000, k)
+	rows, gain, squares := [k]float64{}, [k]float64{}, [k]float64{}
+	for row, code := range y.Codes {
+		rows[code]++
+		d := 0.0
+		if a.Class(row) == int(code) {
+			d++
+		}
+		if b.Class(row) == int(code) {
+			d--
+		}
+		gain[code] += d
+		squares[code] += d * d
+	}
+	variance := 0.0
+	for c := range k {
+		mean := gain[c] / rows[c]
+		variance += (squares[c]/rows[c] - mean*mean) / rows[c] / (k * k)
+	}
+	c := compare(t, "recall", y, a, b)
+	if want := math.Sqrt(variance); c.Test != metric.TestBootstrap || !within(0.1*want, c.Deviation, want) {
+		t.Errorf("%s: deviation %v, want %v", c.Test, c.Deviation, want)
+	}
+}

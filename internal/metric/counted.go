@@ -1,10 +1,8 @@
 package metric
 
 import (
-	"maps"
 	"math"
 	"math/rand/v2"
-	"slices"
 
 	"github.com/bakeoffhq/bakeoff"
 )
@@ -16,7 +14,8 @@ type counted struct {
 	// and trials 0 where it is not. It may be nil.
 	ratio func(*confusion) (hits, trials float64)
 	// among reports whether a row with that label is one of those whose share predicted right is the
-	// metric. It is nil where the metric is no such share for any answers.
+	// metric; for so many classes as it is no such share for, it reports false for every row. It may
+	// be nil, which is the same.
 	among func(code int32, classes int) bool
 }
 
@@ -26,14 +25,13 @@ type counts struct {
 	y       bakeoff.Labels
 	taken   []int32 // the class that each row was taken for
 	all     *confusion
-	share   float64 // the metric
+	share   float64 // the metric's value
 }
 
 func (m *counted) weigh(a *answers) (weighed, error) {
-	c := &counts{measure: m, y: a.y, taken: a.taken(), all: newConfusion(a)}
-	var err error
-	c.share, err = m.of(c.all)
-	return c, err
+	all, taken := a.count()
+	v, err := m.of(all)
+	return &counts{measure: m, y: a.y, taken: taken, all: all, share: v}, err
 }
 
 func (c *counts) value() float64 { return c.share }
@@ -65,15 +63,19 @@ func (m *counted) orNaN(c *confusion) float64 {
 
 func (c *counts) compare(reference weighed, confidence float64, seed uint64) (Comparison, error) {
 	r := reference.(*counts)
-	if c.measure.among != nil && c.measure.among(1, c.all.classes) {
-		return c.discordance(r).compare(confidence), nil
+	if d := c.discordance(r); d.rows > 0 {
+		return d.compare(confidence), nil
 	}
 	return c.resampled(r, confidence, seed)
 }
 
-// discordance counts the rows that only one of the two has right.
+// discordance counts the rows that only one of the two has right, among those whose share is the
+// metric.
 func (c *counts) discordance(r *counts) discordance {
 	d := discordance{}
+	if c.measure.among == nil {
+		return d
+	}
 	for row, code := range c.y.Codes {
 		if !c.measure.among(code, c.all.classes) {
 			continue
@@ -89,15 +91,16 @@ func (c *counts) discordance(r *counts) discordance {
 	return d
 }
 
-// resampled compares the gain with its standard error among resamples of the rows, by the normal
-// distribution: counting resamples below zero could not tell a p-value under 1/1,000, and many
-// challengers need smaller ones.
+// resampled compares the gain with its standard error among resamples of the rows: counting the
+// resamples below zero could not tell a p-value under 1/1,000, and many challengers need smaller ones.
+// The standard error rests on the rows on which the two differ, hence Student's distribution with
+// one degree of freedom less than these.
 func (c *counts) resampled(r *counts, confidence float64, seed uint64) (Comparison, error) {
 	j := newJoint(c, r)
 	values := bootstrap(seed, func() statistic {
 		drawn, own, other := make([]float64, len(j.rows)), c.all.empty(), c.all.empty()
 		return func(random *rand.PCG) float64 {
-			draw(j.rows, drawn, random)
+			j.draw(drawn, random)
 			j.fill(drawn, own, other)
 			return c.measure.orNaN(own) - c.measure.orNaN(other)
 		}
@@ -113,43 +116,6 @@ func (c *counts) resampled(r *counts, confidence float64, seed uint64) (Comparis
 	return result.atLeast(j.differing), nil
 }
 
-// joint is the rows counted by their class, the class that the one took them for and the one that
-// the other did: only the cells that have rows, as there may be very many.
-type joint struct {
-	own, other []int     // of each cell: its place in the two confusions
-	rows       []float64 // of each cell
-	differing  int       // rows that the two took for different classes
-}
-
-func newJoint(c, r *counts) *joint {
-	k := c.all.classes
-	sizes := map[[2]int]float64{}
-	j := &joint{}
-	for row, code := range c.y.Codes {
-		class := stratum(code, k) * k
-		sizes[[2]int{class + int(c.taken[row]), class + int(r.taken[row])}]++
-		if c.taken[row] != r.taken[row] {
-			j.differing++
-		}
-	}
-	cells := slices.SortedFunc(maps.Keys(sizes), func(a, b [2]int) int { return slices.Compare(a[:], b[:]) })
-	for _, cell := range cells {
-		j.own, j.other = append(j.own, cell[0]), append(j.other, cell[1])
-		j.rows = append(j.rows, sizes[cell])
-	}
-	return j
-}
-
-// fill sets the confusions of the two to the rows drawn of each cell.
-func (j *joint) fill(drawn []float64, own, other *confusion) {
-	clear(own.cells)
-	clear(other.cells)
-	for i, n := range drawn {
-		own.cells[j.own[i]] += n
-		other.cells[j.other[i]] += n
-	}
-}
-
 // confusion counts rows by their class and the class predicted for them. Each class has a row of
 // cells, and so have, after the last, the classes unseen in training together.
 type confusion struct {
@@ -157,11 +123,11 @@ type confusion struct {
 	cells   []float64 // classes+1 rows of classes cells; whole numbers
 }
 
-func newConfusion(a *answers) *confusion {
-	k := len(a.y.Classes)
+func newConfusion(y bakeoff.Labels, taken []int32) *confusion {
+	k := len(y.Classes)
 	c := (&confusion{classes: k}).empty()
-	for row, class := range a.taken() {
-		c.cells[stratum(a.y.Codes[row], k)*k+int(class)]++
+	for row, class := range taken {
+		c.cells[stratum(y.Codes[row], k)*k+int(class)]++
 	}
 	return c
 }

@@ -32,18 +32,21 @@ type answers struct {
 	p         *bakeoff.Predictions
 	ranked    []*ranked // asked for: a ranking serves them all
 	areas     map[*ranked]*areas
-	predicted []int32 // the class that each row was taken for; nil until somebody asks
+	predicted []int32    // the class that each row was taken for; nil until somebody asks
+	confused  *confusion // likewise
 }
 
-// taken returns the class that each row was taken for.
-func (a *answers) taken() []int32 {
-	if a.predicted == nil {
+// count counts the rows by their class and the class that each was taken for, and returns the
+// latter too.
+func (a *answers) count() (*confusion, []int32) {
+	if a.confused == nil {
 		a.predicted = make([]int32, a.p.Len())
 		for row := range a.predicted {
 			a.predicted[row] = int32(a.p.Class(row))
 		}
+		a.confused = newConfusion(a.y, a.predicted)
 	}
-	return a.predicted
+	return a.confused, a.predicted
 }
 
 // Weigh returns the evidence of predictions p for rows with labels y. Its errors are those of
