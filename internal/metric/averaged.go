@@ -67,7 +67,7 @@ func (l *losses) interval(confidence float64, _ uint64) ([2]float64, error) {
 	bounds := meanOf(l.rows).interval(confidence)
 	bounds[0] = max(0, bounds[0])
 	if l.most != nil {
-		bounds[1] = max(l.mean, min(bounds[1], l.most(len(l.y.Classes))))
+		bounds[1] = max(bounds[0], min(bounds[1], l.most(len(l.y.Classes))))
 	}
 	if l.as == asRoot {
 		bounds[0], bounds[1] = math.Sqrt(bounds[0]), math.Sqrt(bounds[1])
