@@ -57,6 +57,10 @@ func (v variance) above(gain float64) float64 {
 // The sizes of the classes are random because a split does not fix them. To take them as given is too
 // sure of average_precision, which depends on them: of 10,000 simulated nights with 500 rows, a fifth
 // of them positive, its 95 % interval then holds the truth in 91.6 %, and in 94.6 % otherwise.
+//
+// The degrees of freedom of a class are those of the rows that effectively count, as of a mean: by
+// all of them, a one-sided 5 % test of average_precision promotes an equal contestant on those nights
+// in 5.5 %, and by these in 5.0 %.
 func (a *areas) variance(influence, constants []float64, single float64) variance {
 	y := a.y
 	if len(y.Classes) == 2 { // every row that is not positive is negative

@@ -66,14 +66,17 @@ func falsely[C any](r *report, w world[C], names ...string) {
 // every number of challengers.
 func equals[C any](r *report, w world[C], metrics []metric.Metric, rows int) [][]outcome {
 	contestants := slices.Repeat([]C{w.champion}, 1+slices.Max(r.challengers))
+	truths := make([]float64, len(metrics))
+	for i, m := range metrics {
+		truths[i] = w.truth(w.champion, m.Name())
+	}
 	return each(r.nights, r.seed, func(random *rand.Rand, night int) []outcome {
 		y, answers := w.night(random, rows, correlations[night%len(correlations)], contestants)
 		var outcomes []outcome
 		for i, evidence := range weigh(metrics, y, answers) {
-			truth := w.truth(w.champion, metrics[i].Name())
 			p := pValues(evidence)
 			for _, challengers := range r.challengers {
-				outcomes = append(outcomes, outcomeOf(metrics[i], truth, evidence[:1+challengers], p[:challengers]))
+				outcomes = append(outcomes, outcomeOf(metrics[i], truths[i], evidence[:1+challengers], p[:challengers]))
 			}
 		}
 		return outcomes
