@@ -283,7 +283,7 @@ func TestCollectingBesideAWorkingNode(t *testing.T) {
 	if n := len(must(s.Verdicts(ctx, "p0"))(t)) + len(must(s.Verdicts(ctx, "p1"))(t)); n != 40 {
 		t.Errorf("%d verdicts of 40 runs", n)
 	}
-	want := 4 * 8 // objects of the runs that are left
+	want := 4 * 9 // objects of the runs that are left
 	for _, run := range strayVersions(t, s) {
 		// The last runs to be asked for need not be the last to be promoted. A version keeps three
 		// objects of a run that is gone; a run whose version is released has lost its golden answers.
@@ -338,6 +338,9 @@ func TestABackupKeepsACollectionAway(t *testing.T) {
 func TestAVersionKeepsWhatTellsTheRowsThatItHasSeen(t *testing.T) {
 	s, _ := storetest.Open(t)
 	ctx := t.Context()
+	if err := s.PutPipeline(ctx, bakeoff.PipelineFile{Name: "churn", Revision: bakeoff.DigestOf([]byte("text")), Text: "text"}); err != nil {
+		t.Fatal(err)
+	}
 	put := func(what string) bakeoff.Digest { return must(s.PutBytes(ctx, []byte(what)))(t) }
 	for i, print := range []bakeoff.Digest{put("fingerprint"), ""} {
 		m, revision, err := s.Model(ctx, "churn")
