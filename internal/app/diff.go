@@ -37,7 +37,7 @@ func compare(before, after side) client.Diff {
 		d.Unknown = append(d.Unknown, s.gone()...)
 	}
 	if b, a := before.run, after.run; b != nil && a != nil {
-		d.Recipes = recipeDiffs(b.Recipes, a.Recipes)
+		d.Recipes = recipeDiffs(declared(*b), declared(*a))
 		if b.Snapshot != nil && a.Snapshot != nil {
 			d.Data.Same = b.Snapshot.Train == a.Snapshot.Train && b.Snapshot.Holdout == a.Snapshot.Holdout
 			d.Data.Columns = columnDiffs(b.Snapshot.Schema.Columns, a.Snapshot.Schema.Columns)
@@ -189,6 +189,13 @@ func shares(y *bakeoff.Labels) map[string]float64 {
 		}
 	}
 	return all
+}
+
+// declared are the recipes that a run's revision declares: without that of a champion that was built again.
+func declared(r bakeoff.Run) []bakeoff.Candidate {
+	return slices.DeleteFunc(slices.Clone(r.Recipes), func(c bakeoff.Candidate) bool {
+		return r.Rebuild != nil && c.Name == bakeoff.ChampionName
+	})
 }
 
 // recipeDiffs compares candidates by name.

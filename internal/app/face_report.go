@@ -184,18 +184,18 @@ func (f face) leans(ctx context.Context, run bakeoff.Run, objective string, row 
 
 // contestant opens the artifact of a row of a run's leaderboard.
 func (f face) contestant(ctx context.Context, run bakeoff.Run, row bakeoff.LeaderboardRow) (*opened, error) {
-	if row.Role == bakeoff.RoleChampion {
+	if row.Role == bakeoff.RoleChampion && !row.Rebuilt {
 		v, err := f.store.Version(ctx, run.Pipeline, row.Version)
 		if err != nil {
 			return nil, err
 		}
 		return f.runtime.version(ctx, v)
 	}
-	p, err := f.Node.Pipeline(ctx, run.Pipeline, run.Revision)
-	if err != nil {
-		return nil, err
+	name := row.Candidate
+	if row.Rebuilt {
+		name = bakeoff.ChampionName
 	}
-	recipe, _ := p.Candidate(row.Candidate) // a run's trials are its revision's candidates
+	recipe, _ := run.Recipe(name) // each trial has one
 	return f.runtime.open(ctx, run.Pipeline, row.Artifact, score.Spec{Recipe: recipe, Schema: run.Snapshot.Schema})
 }
 

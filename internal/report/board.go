@@ -190,6 +190,9 @@ func metricCell(row *bakeoff.LeaderboardRow, name string) cell {
 }
 
 func roleOf(row *bakeoff.LeaderboardRow) string {
+	if row.Role == bakeoff.RoleChampion && row.Rebuilt {
+		return fmt.Sprintf("champion v%d (rebuilt)", row.Version)
+	}
 	if row.Role == bakeoff.RoleChampion && row.Version > 0 {
 		return fmt.Sprintf("champion v%d", row.Version)
 	}
