@@ -174,9 +174,9 @@ func churnStore(t *testing.T) (dir string) {
 	if out, err := program(t, dir, "run", "churn.yaml").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	out, err := program(t, dir, "promote", "churn", "--candidate", "forest").CombinedOutput()
+	out, err := program(t, dir, "promote", "churn", "--candidate", "forest", "--force", "--reason", "a second version").CombinedOutput()
 	if err != nil && bytes.Contains(out, []byte("champion of churn already")) { // the forest was the best
-		out, err = program(t, dir, "promote", "churn", "--candidate", "logistic").CombinedOutput()
+		out, err = program(t, dir, "promote", "churn", "--candidate", "logistic", "--force", "--reason", "a second version").CombinedOutput()
 	}
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
