@@ -143,7 +143,7 @@ func dataChanges(before, after bakeoff.Snapshot) []string {
 		changes = append(changes, fmt.Sprintf("the task was %s and is %s", old.Task, now.Task))
 	}
 	if before.Split != after.Split {
-		changes = append(changes, "the split changed, and with it which rows are held out: "+strings.Join(fieldDiffs("", before.Split, after.Split), ", "))
+		changes = append(changes, "the split changed, and with it which rows are held out: "+splitChange(before, after))
 	}
 	if !reflect.DeepEqual(before.Identity, after.Identity) {
 		changes = append(changes, fmt.Sprintf("the identity of rows is another (generation %d, %d before)", after.Identity.Generation, before.Identity.Generation))
@@ -189,6 +189,14 @@ func shares(y *bakeoff.Labels) map[string]float64 {
 		}
 	}
 	return all
+}
+
+// splitChange says how the rows of two snapshots were split: a rotation in words, its fields are counts.
+func splitChange(before, after bakeoff.Snapshot) string {
+	if before.Split.Rotate == after.Split.Rotate && before.Split.Period == after.Split.Period {
+		return strings.Join(fieldDiffs("", before.Split, after.Split), ", ")
+	}
+	return before.Generation() + " -> " + after.Generation()
 }
 
 // declared are the recipes that a run's revision declares: without that of a champion that was built again.
