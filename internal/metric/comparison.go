@@ -46,7 +46,8 @@ type Comparison struct {
 
 // Detectable returns the smallest true gain that a test at the one-sided level alpha would find
 // with a probability of power, on rows like these: (z(1-alpha) + z(power)) × Deviation, by the
-// normal approximation.
+// normal approximation. Of challengers that were better by what a night of equal ones had called
+// detectable at 80 %, 73 to 84 % were found on 500 rows, 80 to 81 % on 20,000 (internal/judge/simulate).
 func (c Comparison) Detectable(alpha, power float64) float64 {
 	return max(0, normal(1-alpha)+normal(power)) * c.Deviation
 }

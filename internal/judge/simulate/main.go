@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -86,17 +85,21 @@ func wholes(into *[]int) func(string) error {
 // run writes the tables, and to log how long each took. The error names the cells that break a
 // promise.
 func (o options) run(w, log io.Writer) error {
+	write := map[string]func(*report){"promotions": promotions, "coverage": coverage, "power": power}
+	for _, name := range o.tables {
+		if write[name] == nil {
+			return fmt.Errorf("there is no table %q: there are promotions, coverage and power", name)
+		}
+	}
+	if o.nights < 5 {
+		return fmt.Errorf("%d nights are too few: some cells have a fifth of them", o.nights)
+	}
 	fmt.Fprintf(w, "Seed %d. %s nights a cell.\n", o.seed, thousands(o.nights))
 	r := &report{options: o, w: w}
-	for _, t := range []struct {
-		name  string
-		write func(*report)
-	}{{"promotions", promotions}, {"coverage", coverage}, {"power", power}} {
-		if slices.Contains(o.tables, t.name) {
-			start := time.Now()
-			t.write(r)
-			fmt.Fprintf(log, "%s took %v\n", t.name, time.Since(start).Round(time.Second))
-		}
+	for _, name := range o.tables {
+		start := time.Now()
+		write[name](r)
+		fmt.Fprintf(log, "%s took %v\n", name, time.Since(start).Round(time.Second))
 	}
 	if len(r.broken) > 0 {
 		return fmt.Errorf("%d cells break a promise:\n  %s", len(r.broken), strings.Join(r.broken, "\n  "))

@@ -83,6 +83,20 @@ func TestBetterIsBetterByThatMuch(t *testing.T) {
 	}
 }
 
+func TestOptionsThatMakeNoSense(t *testing.T) {
+	for _, change := range []func(*options){
+		func(o *options) { o.tables = []string{"power", "powers"} },
+		func(o *options) { o.nights = 0 },
+	} {
+		o := defaults().quick()
+		change(&o)
+		var text strings.Builder
+		if err := o.run(&text, io.Discard); err == nil || text.Len() > 0 {
+			t.Errorf("%+v: %v\n%s", o, err, text.String())
+		}
+	}
+}
+
 func TestFlagsOfWholeNumbers(t *testing.T) {
 	var rows []int
 	if err := wholes(&rows)("500,20"); err != nil || len(rows) != 2 || rows[1] != 20 {
