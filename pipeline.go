@@ -32,6 +32,16 @@ type PipelineFile struct {
 	Text     string    `json:"text"`
 	Applied  time.Time `json:"applied"`
 	Removed  *Removal  `json:"removed,omitempty"` // of a pipeline that is not there any more
+	// Untold says that the text has no receivers, and Unhooked that it has no hooks: nothing is then
+	// owed for a move of the champion. False where nobody has looked.
+	Untold   bool `json:"untold,omitempty"`
+	Unhooked bool `json:"unhooked,omitempty"`
+}
+
+// As returns the record with what is known once its text is understood.
+func (f PipelineFile) As(p *Pipeline) PipelineFile {
+	f.Untold, f.Unhooked = len(p.Notify) == 0, len(p.Deploy) == 0
+	return f
 }
 
 // Removal says who removed a pipeline. Its runs and its model stay.

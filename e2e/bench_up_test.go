@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/renameio/v2"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
@@ -109,22 +110,21 @@ func BenchmarkTickToPromoted(b *testing.B) {
 	var took []time.Duration
 	for i := 0; b.Loop(); i++ {
 		name := fmt.Sprintf("tick%d", i)
-		scheduled := client.PipelineText{Path: filepath.Join(dir, name+".yaml"), Text: fmt.Sprintf(quick, name, "@every 1s", "")}
-		if _, err := c.Apply(ctx, name, scheduled); err != nil {
-			b.Fatal(err)
+		write := func(cron string) {
+			if err := renameio.WriteFile(filepath.Join(dir, name+".yaml"), fmt.Appendf(nil, quick, name, cron, ""), 0o600); err != nil {
+				b.Fatal(err)
+			}
 		}
+		write("@every 1s")
 		report := firstReport(b, c, name)
 		if report.Verdict != bakeoff.Promoted || report.Tick.IsZero() {
 			b.Fatalf("the run ended as %s: %s", report.Verdict, report.Reason)
 		}
 		took = append(took, report.Ended.Sub(report.Tick))
-		scheduled.Text = fmt.Sprintf(quick, name, never, "")
-		if _, err := c.Apply(ctx, name, scheduled); err != nil {
-			b.Fatal(err)
-		}
+		write(never)
 		until(b, "its last run has ended", time.Minute, func() bool {
-			open, err := c.Runs(ctx, client.RunQuery{Open: true})
-			return err == nil && len(open) == 0
+			p, err := c.Pipeline(ctx, name)
+			return err == nil && len(p.Open) == 0 && p.Next != nil && time.Until(p.Next.Time) > time.Hour
 		})
 	}
 	b.ReportMetric(0, "ns/op")
@@ -137,7 +137,7 @@ func firstReport(b *testing.B, c *client.Client, name string) bakeoff.Report {
 	var report bakeoff.Report
 	until(b, "the run has its verdict", time.Minute, func() bool {
 		reports, err := c.History(b.Context(), name, 0)
-		if err != nil {
+		if err != nil && bakeoff.CodeOf(err) != bakeoff.CodeNotFound { // its file is not applied yet
 			b.Fatal(err)
 		}
 		if len(reports) > 0 {

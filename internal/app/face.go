@@ -185,7 +185,7 @@ func (f face) Apply(ctx context.Context, name string, file client.PipelineText, 
 	if p.Name != name {
 		return client.Pipeline{}, bakeoff.Errorf(bakeoff.CodeInvalid, "%s is the file of pipeline %s, not of %s", file.Path, p.Name, name)
 	}
-	if err := f.takeIn(ctx, kept, p); err != nil {
+	if err := f.takeIn(ctx, kept.As(p), p); err != nil {
 		return client.Pipeline{}, err
 	}
 	f.config.Log.Info("pipeline applied", "pipeline", name, "revision", kept.Revision.Short(), "by", by)

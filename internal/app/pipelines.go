@@ -34,9 +34,10 @@ func LoadPipeline(path string, lookup func(string) (string, bool)) (bakeoff.Pipe
 	if bakeoff.DigestOf(text) != p.Revision {
 		return bakeoff.PipelineFile{}, nil, bakeoff.Errorf(bakeoff.CodeConflict, "%s was changed while it was read", path).WithHint("try again")
 	}
-	return bakeoff.PipelineFile{
+	file := bakeoff.PipelineFile{
 		Name: p.Name, Revision: p.Revision, Path: absolute, Text: string(text), Applied: time.Now().UTC(),
-	}, p, nil
+	}
+	return file.As(p), p, nil
 }
 
 // Pipeline returns a kept revision of a pipeline, with the variables of today: the text is kept as

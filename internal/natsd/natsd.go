@@ -87,6 +87,10 @@ func Options(dir string, listen Listen) *server.Options {
 	return o
 }
 
+// waitingMessages is how many messages a subscription holds that waits for them. Each subscription
+// allocates room for so many at once: half a MB by default, for every small question to the store.
+const waitingMessages = 8 << 10
+
 func (s *Server) start() error {
 	srv, err := server.NewServer(Options(s.dir, s.listen))
 	if err != nil {
@@ -100,7 +104,7 @@ func (s *Server) start() error {
 			WithHint("check the disk under %s, or restore a backup of it", s.dir)
 	}
 	s.messages.up()
-	s.conn, err = nats.Connect("", nats.InProcessServer(srv), nats.Name("bakeoff"))
+	s.conn, err = nats.Connect("", nats.InProcessServer(srv), nats.Name("bakeoff"), nats.SyncQueueLen(waitingMessages))
 	if err != nil {
 		return fmt.Errorf("connect to the embedded server: %w", err)
 	}

@@ -54,8 +54,10 @@ func (r *Registry) oweMove(ctx context.Context, a Act, before bakeoff.Model, c *
 	case err != nil:
 		return err
 	}
-	c.Deploy = deployment(before, after, v, file.Revision, "")
-	if !a.Quiet {
+	if !file.Unhooked {
+		c.Deploy = deployment(before, after, v, file.Revision, "")
+	}
+	if !a.Quiet && !file.Untold {
 		c.Outbox, err = r.moveNotification(ctx, a, before, after, v, file.Revision)
 	}
 	return err
