@@ -4,7 +4,6 @@ package advice
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/bakeoffhq/bakeoff"
@@ -116,10 +115,16 @@ func (h holdout) String() string {
 	return fmt.Sprintf("this holdout of %s rows finds gains from %s on", plain.Count(h.rows), h.gain(h.finds))
 }
 
-// needs says how many rows it takes to find a gain: noise falls with the square root of the rows.
+// beyond is how many times the rows nobody has: a gain that takes as many is one of rounding.
+const beyond = 1_000_000
+
+// needs says how many rows it takes to find a gain.
 func (h holdout) needs(gain float64) string {
-	ratio := h.finds / gain
-	return fmt.Sprintf("it would take about %s", plain.Count(int(math.Ceil(float64(h.rows)*ratio*ratio))))
+	rows := metric.RowsFor(gain, h.finds, h.rows)
+	if rows/beyond > h.rows {
+		return "no holdout finds that"
+	}
+	return "it would take about " + plain.Count(rows)
 }
 
 // gain writes a gain in points where the metric is a share.

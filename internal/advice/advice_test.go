@@ -85,6 +85,9 @@ func TestOf(t *testing.T) {
 		}},
 		{"a margin that is found", 30, each(func(_ int, r *bakeoff.Report) { r.Deciding.Asked, r.Deciding.Needed = 0.01, 0.01 }), []string{slow, broken}},
 		{"any gain will do", 30, each(func(_ int, r *bakeoff.Report) { r.Deciding.Needed = 0 }), []string{slow, broken}},
+		{"ahead by what rounding does", 30, each(func(_ int, r *bakeoff.Report) { r.Deciding.Gain = 1e-17 }), []string{
+			slow, broken, "in 30 of the last 30 judged runs the best challenger was ahead within noise, by 1e-15 pt in the middle, and this holdout of 1,432 rows finds gains from 0.8 pt on: no holdout finds that",
+		}},
 		{"behind as often as ahead", 30, each(func(i int, r *bakeoff.Report) {
 			if i < 16 {
 				r.Deciding.Gain = -0.004

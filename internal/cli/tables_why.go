@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/metric"
 	"github.com/bakeoffhq/bakeoff/internal/plain"
 )
 
@@ -167,7 +168,7 @@ type neededRows struct {
 }
 
 // rowsNeeded says how many holdout rows it takes to find a gain as often as the detectable gain
-// is found: the noise of a gain falls with the square root of the rows.
+// is found.
 func rowsNeeded(r *bakeoff.Report, g bakeoff.Gain) (neededRows, error) {
 	if r.Detectable == 0 || r.Rows == nil {
 		return neededRows{}, bakeoff.Errorf(bakeoff.CodeConflict, "run %s does not tell how many rows a gain takes", r.Run).
@@ -177,10 +178,12 @@ func rowsNeeded(r *bakeoff.Report, g bakeoff.Gain) (neededRows, error) {
 	if g.Relative {
 		size *= math.Abs(reference(r))
 	}
-	ratio := r.Detectable / size
+	if size == 0 {
+		return neededRows{}, bakeoff.Errorf(bakeoff.CodeInvalid, "a share of a %s of 0 is no gain", r.Metric).WithHint("write a margin such as 0.01")
+	}
 	return neededRows{
 		Run: r.Run, Gain: size, Holdout: r.Rows.Holdout,
-		Needed: int(math.Ceil(float64(r.Rows.Holdout) * ratio * ratio)),
+		Needed: metric.RowsFor(size, r.Detectable, r.Rows.Holdout),
 	}, nil
 }
 

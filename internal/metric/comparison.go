@@ -52,14 +52,14 @@ func (c Comparison) Detectable(alpha, power float64) float64 {
 	return max(0, normal(1-alpha)+normal(power)) * c.Deviation
 }
 
-// RowsFor returns how many rows like the given ones it would take to detect a gain with that power
-// at the one-sided level alpha, or 0 where no number of rows is known to: where the gain is not
-// positive or the two answer alike.
-func (c Comparison) RowsFor(gain float64, rows int, alpha, power float64) int {
-	if !(gain > 0) || c.Deviation == 0 {
+// RowsFor returns about how many rows like the given ones would find a gain where those find the
+// detectable one: noise falls with the square root of the rows. It is 0 where no number of rows is known
+// to: where the gain is not positive, or nothing is detectable since two answer alike.
+func RowsFor(gain, detectable float64, rows int) int {
+	if !(gain > 0) || !(detectable > 0) {
 		return 0
 	}
-	ratio := c.Detectable(alpha, power) / gain
+	ratio := detectable / gain
 	return int(min(math.Ceil(float64(rows)*ratio*ratio), math.MaxInt/2))
 }
 

@@ -349,19 +349,28 @@ func TestDetectable(t *testing.T) {
 	if got := c.Detectable(0.05, 0.8); !within(1e-7, got, 0.004972950) {
 		t.Errorf("%v", got)
 	}
-	if got := c.RowsFor(0.0024864750, 1000, 0.05, 0.8); got < 4000 || got > 4001 {
-		t.Errorf("half that gain asks for %d rows, not four times as many", got)
-	}
-	for _, gain := range []float64{0, -1, math.NaN()} {
-		if got := c.RowsFor(gain, 1000, 0.05, 0.8); got != 0 {
-			t.Errorf("gain %v: %d rows", gain, got)
-		}
-	}
-	if got := c.RowsFor(1e-300, 1000, 0.05, 0.8); got <= 0 {
-		t.Errorf("a tiny gain: %d rows", got)
-	}
-	if c := (metric.Comparison{}); c.Detectable(0.05, 0.8) != 0 || c.RowsFor(1, 10, 0.05, 0.8) != 0 {
+	if c := (metric.Comparison{}); c.Detectable(0.05, 0.8) != 0 {
 		t.Errorf("alike: %v", c)
+	}
+}
+
+func TestRowsFor(t *testing.T) {
+	for _, c := range []struct {
+		gain, detectable float64
+		least, most      int
+	}{
+		{0.0025, 0.005, 4000, 4000}, // half the gain takes four times the rows
+		{0.005, 0.005, 1000, 1000},
+		{0, 0.005, 0, 0},
+		{-1, 0.005, 0, 0},
+		{math.NaN(), 0.005, 0, 0},
+		{1, 0, 0, 0}, // the two answer alike
+		{1e-17, 0.005, 1_000_000_000_000, math.MaxInt},
+		{1e-300, 0.005, 1_000_000_000_000, math.MaxInt},
+	} {
+		if got := metric.RowsFor(c.gain, c.detectable, 1000); got < c.least || got > c.most {
+			t.Errorf("RowsFor(%v, %v, 1000) = %d, want %d to %d", c.gain, c.detectable, got, c.least, c.most)
+		}
 	}
 }
 
