@@ -78,13 +78,14 @@ func (f face) declares(path, name string) bool {
 }
 
 // leaveModel says what becomes of a removed pipeline's champion: it is served on, or taken out of service.
+// With the model goes what waits to be its first champion.
 func (f face) leaveModel(ctx context.Context, r *client.PipelineRemoval, withModel bool, a api.Act) error {
 	model, _, err := f.store.Model(ctx, r.Pipeline)
 	if err != nil {
 		return err
 	}
 	champion, err := f.championOf(ctx, model)
-	if err != nil || champion == nil {
+	if err != nil || champion == nil && (!withModel || model.Pending == nil) {
 		return err
 	}
 	if !withModel {
@@ -98,6 +99,6 @@ func (f face) leaveModel(ctx context.Context, r *client.PipelineRemoval, withMod
 		awaitSwap(ctx, f.live, r.Pipeline, 0)
 	}
 	r.Dropped = champion
-	f.config.Log.Info("model taken out of service", "model", r.Pipeline, "version", champion.Version, "by", a.By)
+	f.config.Log.Info("model taken out of service", "model", r.Pipeline, "version", model.Champion(), "by", a.By)
 	return nil
 }

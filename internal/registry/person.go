@@ -128,11 +128,11 @@ func (r *Registry) Resume(ctx context.Context, a Act) (held bool, err error) {
 }
 
 // Drop takes a model out of service: it has no champion any more, nor any other alias, nothing of it is
-// held, and nothing waits for approval. Its versions stay, and keep their numbers. A model without a
-// champion has code NotFound.
+// held, and nothing waits for approval. Its versions stay, and keep their numbers. A model that has no
+// champion, and none that waits to be the first, has code NotFound.
 func (r *Registry) Drop(ctx context.Context, a Act) (bakeoff.Model, error) {
 	return r.act(ctx, a, &bakeoff.Act{Kind: bakeoff.ActDrop}, func(m bakeoff.Model) (bakeoff.Model, *bakeoff.Version, error) {
-		if m.Champion() == 0 {
+		if m.Champion() == 0 && m.Pending == nil {
 			return m, nil, bakeoff.Errorf(bakeoff.CodeNotFound, "model %s has no champion", m.Name)
 		}
 		m.Aliases, m.Hold, m.Pending = map[string]bakeoff.Alias{}, nil, nil

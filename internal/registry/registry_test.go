@@ -456,6 +456,21 @@ func TestADroppedModelKeepsItsVersions(t *testing.T) {
 	}
 }
 
+func TestADroppedModelHasNothingWaiting(t *testing.T) {
+	f := open(t)
+	f.commit(t, f.asking(t, "churn-a", 0, aDay)) // for a first champion
+	m, err := f.Drop(t.Context(), kim)
+	if err != nil || m.Pending != nil {
+		t.Errorf("dropped: %+v, %v", m, err)
+	}
+	if _, err := f.Approve(t.Context(), kim, ""); bakeoff.CodeOf(err) != bakeoff.CodeNotFound {
+		t.Errorf("approved what was taken out of service: %v", err)
+	}
+	if diff := cmp.Diff([]string{"drop by kim v0"}, f.acts(t)); diff != "" {
+		t.Errorf("acts (-want +got):\n%s", diff)
+	}
+}
+
 func TestTheHooksOfAVersionStandInForAFileThatIsNotKnown(t *testing.T) {
 	f := open(t)
 	a, b := f.decided(t, "churn-a", 0), f.decided(t, "churn-b", 1)
