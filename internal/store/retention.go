@@ -47,9 +47,9 @@ type Collected struct {
 // has code Busy. A collection that was interrupted is completed by the next one.
 //
 // Of a run, the verdict stays for ever; its record, its trials' records and all objects that only
-// it refers to go. An open run is not touched. Of a version, the record stays, marked as released;
-// its artifact, golden answers and fingerprint go. A version with an alias, or with a deployment that is still
-// owed, is not touched.
+// it refers to go. An open run is not touched, nor one whose promotion waits for a person's word. Of a
+// version, the record stays, marked as released; its artifact, golden answers and fingerprint go. A
+// version with an alias, or with a deployment that is still owed, is not touched.
 //
 // Of a pipeline that was removed and has no champion any more, the last runs and versions are kept only
 // as long as they are young: none come after them that could take their place.
@@ -64,7 +64,7 @@ func (s *Store) Collect(ctx context.Context, p Policy, dryRun bool) (Collected, 
 	}
 	defer s.upkeep.Unlock()
 	p = p.withDefaults()
-	c := &collection{store: s, policy: p, dryRun: dryRun, alive: map[string]bool{}, gone: map[string]bool{}, released: map[string]bool{}, before: earlier(time.Now(), p.Now.Add(-grace))}
+	c := &collection{store: s, policy: p, dryRun: dryRun, alive: map[string]bool{}, waits: map[string]bool{}, gone: map[string]bool{}, released: map[string]bool{}, before: earlier(time.Now(), p.Now.Add(-grace))}
 	for _, step := range []func(context.Context) error{c.lookAround, c.runs, c.versions, c.objects} {
 		if err := step(ctx); err != nil {
 			return c.collected, fmt.Errorf("collect: %w", err)
@@ -87,6 +87,7 @@ type collection struct {
 	dryRun    bool
 	before    time.Time       // objects that were asked for after it are not touched
 	alive     map[string]bool // pipelines that are there, and those whose champion still is
+	waits     map[string]bool // runs that have left a promotion for a person to decide about
 	gone      map[string]bool // runs that are removed
 	released  map[string]bool // keys of versions that are released
 	collected Collected
@@ -94,7 +95,7 @@ type collection struct {
 
 func (c *collection) young(t time.Time) bool { return c.policy.Now.Sub(t) < c.policy.KeepFor }
 
-// lookAround finds out which pipelines go on.
+// lookAround finds out which pipelines go on, and what waits for a person.
 func (c *collection) lookAround(ctx context.Context) error {
 	files, err := c.store.Pipelines(ctx)
 	if err != nil {
@@ -106,6 +107,9 @@ func (c *collection) lookAround(ctx context.Context) error {
 	}
 	for _, m := range models {
 		c.alive[m.Name] = c.alive[m.Name] || m.Champion() != 0
+		if m.Pending != nil {
+			c.waits[m.Pending.Run] = true
+		}
 	}
 	return err
 }
@@ -143,7 +147,7 @@ func (c *collection) runs(ctx context.Context) error {
 	for name, runs := range ended {
 		slices.SortFunc(runs, func(a, b bakeoff.Run) int { return b.Created.Compare(a.Created) })
 		for _, r := range runs[min(c.byNumber(name, c.policy.KeepRuns), len(runs)):] {
-			if c.young(r.Created) {
+			if c.young(r.Created) || c.waits[r.ID] {
 				continue
 			}
 			if err := c.removeRun(ctx, r.ID); err != nil {

@@ -371,3 +371,35 @@ func TestAVersionKeepsWhatTellsTheRowsThatItHasSeen(t *testing.T) {
 		t.Error("a released version keeps what told its rows")
 	}
 }
+
+func TestARunWhosePromotionWaitsIsKept(t *testing.T) {
+	s, _ := storetest.Open(t)
+	history(t, s, "churn", 3, tomorrow())
+	pend := func(p *bakeoff.Pending) {
+		m, revision, err := s.Model(t.Context(), "churn")
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Pending = p
+		if err := s.Commit(t.Context(), bakeoff.Change{Model: m, Revision: revision}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pend(&bakeoff.Pending{Run: "churn-001", Candidate: "boosting"})
+	must(s.Collect(t.Context(), nothing(), false))(t)
+	run, _, err := s.Run(t.Context(), "churn-001")
+	if err != nil {
+		t.Fatalf("what waits for a person's word is gone: %v", err)
+	}
+	if err := s.Verify(t.Context(), run.Trials[0].Artifact); err != nil {
+		t.Error(err)
+	}
+	if runs, _ := checkWhole(t, s); runs != 1 {
+		t.Errorf("%d runs are kept, want the one that waits", runs)
+	}
+	pend(nil)
+	must(s.Collect(t.Context(), nothing(), false))(t)
+	if runs, _ := checkWhole(t, s); runs != 0 {
+		t.Errorf("%d runs are kept, and nothing waits any more", runs)
+	}
+}
