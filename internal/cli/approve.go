@@ -58,7 +58,8 @@ func (s *shell) reject(ctx context.Context, n *session, name string, a client.An
 	if err != nil {
 		return err
 	}
-	if p := before.Pending; p != nil && a.Run == "" {
+	p := before.Pending
+	if p != nil && a.Run == "" {
 		a.Run = p.Run // what is told to be rejected is what is
 	}
 	m, err := n.Reject(ctx, name, a)
@@ -68,7 +69,11 @@ func (s *shell) reject(ctx context.Context, n *session, name string, a client.An
 	if s.json {
 		return writeJSON(s.stdout, m)
 	}
-	_, err = fmt.Fprintf(s.stdout, "%s of run %s is rejected: %s\n", plain.Line(before.Pending.Candidate), plain.Line(before.Pending.Run), staysInWords(m))
+	what := "what waited" // since a moment ago
+	if p != nil && p.Run == a.Run {
+		what = fmt.Sprintf("%s of run %s", plain.Line(p.Candidate), plain.Line(p.Run))
+	}
+	_, err = fmt.Fprintf(s.stdout, "%s is rejected: %s\n", what, staysInWords(m))
 	return err
 }
 
