@@ -128,23 +128,31 @@ func (r *replay) night(ctx context.Context, report bakeoff.Report) (client.Repla
 	return n, nil
 }
 
-// answersOf reads what the contestants of a run answered, or says why that is not to be had.
+// answersOf reads what the contestants of a run answered, or says why that is not to be had. The error is
+// that of ctx.
 func (f face) answersOf(ctx context.Context, report bakeoff.Report) (kept *answers.File, why string, err error) {
 	if report.Answers == "" {
 		return nil, "no answers were kept: it was not judged, or by an earlier version", nil
 	}
-	b, err := f.store.GetBytes(ctx, report.Answers)
-	if bakeoff.CodeOf(err) == bakeoff.CodeNotFound {
+	kept, err = f.keptAnswers(ctx, report.Answers)
+	switch {
+	case ctx.Err() != nil:
+		return nil, "", context.Cause(ctx)
+	case bakeoff.CodeOf(err) == bakeoff.CodeNotFound:
 		return nil, "its answers are not kept any more", nil
-	}
-	if err != nil {
-		return nil, "", err
-	}
-	kept, err = answers.Read(bytes.NewReader(b), int64(len(b)))
-	if err != nil {
+	case err != nil: // they may be damaged: other runs can be judged all the same
 		return nil, err.Error(), nil
 	}
 	return kept, "", nil
+}
+
+// keptAnswers reads the answers of a run.
+func (f face) keptAnswers(ctx context.Context, digest bakeoff.Digest) (*answers.File, error) {
+	b, err := f.store.GetBytes(ctx, digest)
+	if err != nil {
+		return nil, err
+	}
+	return answers.Read(bytes.NewReader(b), int64(len(b)))
 }
 
 // thenOf is how a run has ended.

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/bakeoffhq/bakeoff"
-	"github.com/bakeoffhq/bakeoff/internal/answers"
 	"github.com/bakeoffhq/bakeoff/internal/metric"
 	"github.com/bakeoffhq/bakeoff/internal/report"
 	"github.com/bakeoffhq/bakeoff/internal/score"
@@ -72,28 +70,6 @@ func (f face) answered(ctx context.Context, page *report.Page) error {
 		})
 	}
 	return nil
-}
-
-// keptAnswers reads the answers of a run.
-func (f face) keptAnswers(ctx context.Context, digest bakeoff.Digest) (kept *answers.File, err error) {
-	path, remove, err := f.scratchFile("answers-")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, remove()) }()
-	if err := f.store.GetFile(ctx, digest, path); err != nil {
-		return nil, err
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	return answers.Read(file, info.Size())
 }
 
 // leanings adds to a page what the best challenger and the champion lean on, and what the run's record
