@@ -54,11 +54,3 @@ func approval(c Case, o outcome) *bakeoff.Approval {
 	}
 	return c.Pipeline.Gate.Approve
 }
-
-// momentOf is the moment that a run is for.
-func momentOf(r bakeoff.Run) time.Time {
-	if r.Tick.IsZero() {
-		return r.Created
-	}
-	return r.Tick
-}

@@ -78,7 +78,7 @@ func (t *Tasks) inputs(ctx context.Context, run bakeoff.Run, dir string) (Inputs
 	if err != nil {
 		return Inputs{}, err
 	}
-	in := Inputs{Pipeline: p, Snapshot: *run.Snapshot, At: momentOf(run)}
+	in := Inputs{Pipeline: p, Snapshot: *run.Snapshot, At: run.Due()}
 	in.Open = func(ctx context.Context, artifact bakeoff.Digest, recipe bakeoff.Candidate, schema bakeoff.Schema) (Scorer, error) {
 		return t.Open(ctx, run.Pipeline, artifact, recipe, schema)
 	}
