@@ -2,6 +2,7 @@ package bakeoff
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -31,14 +32,22 @@ func (s Split) rotation() string {
 	return fmt.Sprintf(", period %d of %s", s.Period, Days(s.Rotate))
 }
 
-// Days writes a duration of a day or more as a pipeline file may have it: 28d, 1d12h0m0s.
+// Days writes a duration as a pipeline file may have it: 28d, 1d12h, 8h, 1h30m.
 func Days(d time.Duration) string {
 	const day = 24 * time.Hour
-	text := fmt.Sprintf("%dd", d/day)
-	if rest := d % day; rest != 0 {
-		text += rest.String()
+	days, rest := d/day, (d % day).String()
+	for _, nothing := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(rest, nothing) {
+			rest = rest[:len(rest)-2]
+		}
 	}
-	return text
+	switch {
+	case days == 0:
+		return rest
+	case d%day == 0:
+		return fmt.Sprintf("%dd", days)
+	}
+	return fmt.Sprintf("%dd%s", days, rest)
 }
 
 // Due is the moment that a run is about: the nominal time of its tick, else when it was asked for.

@@ -30,8 +30,16 @@ func TestPeriodsFollowFromTheMomentAlone(t *testing.T) {
 	if s := (bakeoff.Split{By: bakeoff.SplitByHash}).At(first.Ends()); s.Period != 0 {
 		t.Errorf("a split that does not rotate is in period %d", s.Period)
 	}
-	if got := bakeoff.Days(36*time.Hour) + " " + bakeoff.Days(28*day); got != "1d12h0m0s 28d" {
-		t.Error(got)
+}
+
+func TestDays(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		28 * 24 * time.Hour: "28d", 72 * time.Hour: "3d", 36 * time.Hour: "1d12h", 8 * time.Hour: "8h", 0: "0s",
+		90 * time.Minute: "1h30m", 30 * time.Minute: "30m", 90 * time.Second: "1m30s", 24*time.Hour + time.Second: "1d1s",
+	} {
+		if got := bakeoff.Days(d); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/bakeoffhq/bakeoff"
 )
@@ -23,14 +22,14 @@ func writeGate(w io.Writer, p *bakeoff.Pipeline) {
 		_, _ = fmt.Fprintf(w, "budgets     %s\n", budgets)
 	}
 	if c := p.Gate.Cooldown; c > 0 {
-		_, _ = fmt.Fprintf(w, "cool-down   for %s after the champion has moved no run promotes\n", inDays(c))
+		_, _ = fmt.Fprintf(w, "cool-down   for %s after the champion has moved no run promotes\n", bakeoff.Days(c))
 	}
 	if a := p.Gate.Approve; a != nil {
 		then := "the champion stays"
 		if a.Then == bakeoff.LapsePromote {
 			then = "it is promoted all the same"
 		}
-		_, _ = fmt.Fprintf(w, "approval    a promotion waits %s for `%s approve`; where nobody decides, %s\n", inDays(a.Within), typed(), then)
+		_, _ = fmt.Fprintf(w, "approval    a promotion waits %s for `%s approve`; where nobody decides, %s\n", bakeoff.Days(a.Within), typed(), then)
 	}
 }
 
@@ -59,19 +58,4 @@ func budgetsInWords(b bakeoff.Budgets) string {
 		parts = append(parts, formatBytes(b.Memory)+" of memory")
 	}
 	return strings.Join(parts, ", ")
-}
-
-// inDays writes a duration as a pipeline file may have it: 3d, 8h, 1h30m.
-func inDays(d time.Duration) string {
-	const day = 24 * time.Hour
-	if d >= day && d%day == 0 {
-		return fmt.Sprintf("%dd", d/day)
-	}
-	text := d.String()
-	for _, nothing := range []string{"m0s", "h0m"} {
-		if strings.HasSuffix(text, nothing) {
-			text = text[:len(text)-2]
-		}
-	}
-	return text
 }

@@ -228,11 +228,6 @@ func TestWhatBecameOfWhatWaited(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	for d, want := range map[time.Duration]string{72 * time.Hour: "3d", 8 * time.Hour: "8h", 90 * time.Minute: "1h30m", 90 * time.Second: "1m30s", 30 * time.Minute: "30m"} {
-		if got := inDays(d); got != want {
-			t.Errorf("%q, want %q", got, want)
-		}
-	}
 	var out strings.Builder
 	writePending(&out, "churn", p, seoul)
 	if want := "waits for approval until 2026-11-23 05:00 +09:00, then v16 stays; `"; !strings.Contains(out.String(), want) {

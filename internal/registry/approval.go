@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/bakeoffhq/bakeoff"
@@ -35,17 +34,6 @@ func lapseInWords(p bakeoff.Pending) string {
 		return "it is not promoted"
 	}
 	return fmt.Sprintf("v%d stays", p.Champion)
-}
-
-// brief writes a duration without the parts that are nothing: 8h and not 8h0m0s.
-func brief(d time.Duration) string {
-	text := d.Round(time.Second).String()
-	for _, nothing := range []string{"m0s", "h0m"} {
-		if strings.HasSuffix(text, nothing) {
-			text = text[:len(text)-2]
-		}
-	}
-	return text
 }
 
 // Approve promotes what waits for a person's word, after it has given the answers that it was judged
@@ -131,7 +119,7 @@ func (r *Registry) lapse(ctx context.Context, model string) error {
 			return m, nil, errNothing
 		}
 		record.Run, record.Candidate = p.Run, p.Candidate
-		record.Why = fmt.Sprintf("nobody decided about it within %s: %s", brief(p.Until.Sub(p.Asked)), lapseInWords(*p))
+		record.Why = fmt.Sprintf("nobody decided about it within %s: %s", bakeoff.Days(p.Until.Sub(p.Asked).Round(time.Second)), lapseInWords(*p))
 		kept := m
 		kept.Pending = nil
 		if p.Then != bakeoff.LapsePromote {
