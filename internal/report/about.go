@@ -105,10 +105,9 @@ func (w *writer) origin() section {
 	if w.r.Snapshot != "" {
 		facts = append(facts, fact{"Snapshot", string(w.r.Snapshot)})
 	}
-	if o.Split.By != "" {
-		facts = append(facts, fact{"Holdout", splitOf(o.Split)})
+	if o.Split.By != "" { // else the run's record is gone, and nobody knows
+		facts = append(facts, fact{"Holdout", splitOf(o.Split)}, fact{"Seed", fmt.Sprint(o.Seed)})
 	}
-	facts = append(facts, fact{"Seed", fmt.Sprint(o.Seed)})
 	for i := range w.r.Leaderboard {
 		if row := &w.r.Leaderboard[i]; row.Artifact != "" {
 			facts = append(facts, fact{"Artifact of " + nameOf(row.Candidate, row.Role, row.Version), string(row.Artifact)})
@@ -128,6 +127,9 @@ func splitOf(s bakeoff.Split) string {
 	}
 	if s.Column != "" {
 		text += " " + plain.Line(s.Column)
+	}
+	if s.Rotate > 0 {
+		text += fmt.Sprintf(", in period %d of %s", s.Period, bakeoff.Days(s.Rotate))
 	}
 	return text
 }

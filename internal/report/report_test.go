@@ -45,7 +45,7 @@ func binary() report.Page {
 			Notes:    []string{"column region is constant"},
 			Champion: &bakeoff.ChampionRef{Model: "churn", Version: 16, Candidate: "boosting", Artifact: "sha256:c1"},
 			Deciding: against, Detectable: 0.009, Program: "1.1.0", Advice: []string{"the holdout is too small for a gain of 0.5 pt"},
-			Pending: &bakeoff.Pending{Candidate: "forest", Until: moment.Add(24 * time.Hour), Then: bakeoff.LapseKeep},
+			Pending: &bakeoff.Pending{Candidate: "forest", Champion: 16, Until: moment.Add(24 * time.Hour), Then: bakeoff.LapseKeep},
 			Slices: []bakeoff.SliceTable{{Column: "contract", Slices: []bakeoff.Slice{
 				{
 					Kind: bakeoff.SliceValue, Value: "Two year", Rows: 30, Against: against, Worse: true,
@@ -118,6 +118,7 @@ func regression() report.Page {
 // multiclass is a night with twelve classes, of which one has no row.
 func multiclass() report.Page {
 	p := binary()
+	p.Origin.Split.Rotate, p.Origin.Split.Period = 28*24*time.Hour, 742
 	p.Task, p.Labels = bakeoff.Multiclass, bakeoff.Labels{Classes: strings.Split("a b c d e f g h i j k l", " ")}
 	r := rand.New(rand.NewPCG(5, 6))
 	answers := &bakeoff.Predictions{Classes: p.Labels.Classes}

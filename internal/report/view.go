@@ -217,9 +217,12 @@ func (w *writer) waits() string {
 	if p == nil {
 		return ""
 	}
-	then := "it goes live"
-	if p.Then == bakeoff.LapseKeep {
-		then = "the champion stays"
+	then := "the champion stays"
+	switch {
+	case p.Then == bakeoff.LapsePromote:
+		then = "it goes live"
+	case p.Champion == 0:
+		then = "it does not go live"
 	}
 	return fmt.Sprintf("%s was left for a person to approve or reject until %s; with no word by then, %s.", plain.Line(p.Candidate), moment(p.Until), then)
 }
