@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -103,11 +104,14 @@ func (r *Registry) approved(ctx context.Context, m bakeoff.Model, p bakeoff.Pend
 	}
 	golden := run.Decision.Golden
 	if err := r.runtime.Check(ctx, v, golden); err != nil {
-		return bakeoff.Version{}, fmt.Errorf("%s of run %s did not prove itself, the champion stays: %w", p.Candidate, p.Run, err)
+		return bakeoff.Version{}, fmt.Errorf("%s of run %s %w: %w", p.Candidate, p.Run, errUnproven, err)
 	}
 	v.Golden, err = r.putGolden(ctx, golden)
 	return v, err
 }
+
+// errUnproven says that what waited was asked for its golden answers and did not give them.
+var errUnproven = errors.New("did not prove itself, the champion stays")
 
 // lapse does what was stated of a model's promotion that waits, if its time is up. What cannot be
 // promoted then waits no longer: the record of the act says why.
@@ -127,8 +131,8 @@ func (r *Registry) lapse(ctx context.Context, model string) error {
 		}
 		v, err := r.approved(ctx, m, *p)
 		switch {
-		case ctx.Err() != nil || bakeoff.CodeOf(err) == bakeoff.CodeUnavailable:
-			return m, nil, err
+		case ctx.Err() != nil, bakeoff.CodeOf(err) == bakeoff.CodeUnavailable && !errors.Is(err, errUnproven):
+			return m, nil, err // it is tried again
 		case err != nil:
 			record.Why = "it was to be promoted, for nobody decided about it, and cannot be: " + err.Error()
 			r.log.Error("not promoted when its time was up", "model", model, "run", p.Run, "error", err)

@@ -215,21 +215,22 @@ var errSettled = errors.New("settled")
 func TestTimeIsUp(t *testing.T) {
 	const soon = time.Millisecond
 	for _, c := range []struct {
-		name   string
-		then   bakeoff.Lapse
-		broken bool
-		want   string
-		why    string
+		name            string
+		then            bakeoff.Lapse
+		broken, damaged bool
+		want            string
+		why             string
 	}{
-		{"the champion stays", bakeoff.LapseKeep, false, "timeout by timeout v1 churn-b/forest", "nobody decided about it within 0s: v1 stays"},
-		{"it is promoted", bakeoff.LapsePromote, false, "timeout by timeout v2 for v1 churn-b/forest", "nobody decided about it within 0s: it is promoted"},
-		{"it cannot be promoted", bakeoff.LapsePromote, true, "timeout by timeout v1 churn-b/forest", "golden row 3"},
+		{"the champion stays", bakeoff.LapseKeep, false, false, "timeout by timeout v1 churn-b/forest", "nobody decided about it within 0s: v1 stays"},
+		{"it is promoted", bakeoff.LapsePromote, false, false, "timeout by timeout v2 for v1 churn-b/forest", "nobody decided about it within 0s: it is promoted"},
+		{"it cannot be promoted", bakeoff.LapsePromote, true, false, "timeout by timeout v1 churn-b/forest", "golden row 3"},
+		{"its artifact is damaged", bakeoff.LapsePromote, false, true, "timeout by timeout v1 churn-b/forest", "it is damaged"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := open(t)
 			f.commit(t, f.decided(t, "churn-a", 0))
 			f.commit(t, f.asking(t, "churn-b", 1, bakeoff.Approval{Within: soon, Then: c.then}))
-			f.runtime.broken[artifact("churn-b")] = c.broken
+			f.runtime.broken[artifact("churn-b")], f.runtime.damaged[artifact("churn-b")] = c.broken, c.damaged
 			f.lapsed(t, 3) // as by several, and started anew
 			if diff := cmp.Diff([]string{c.want}, f.acts(t)); diff != "" {
 				t.Errorf("acts (-want +got):\n%s", diff)

@@ -17,12 +17,16 @@ import (
 	"github.com/bakeoffhq/bakeoff/internal/store/storetest"
 )
 
-// runtime is the serving runtime with a fault to inject: artifacts that do not prove themselves.
-type runtime struct{ broken map[bakeoff.Digest]bool }
+// runtime is the serving runtime with faults to inject: artifacts that do not prove themselves, and some
+// that are damaged in the store.
+type runtime struct{ broken, damaged map[bakeoff.Digest]bool }
 
 func (r runtime) Check(_ context.Context, v bakeoff.Version, golden *bakeoff.Golden) error {
 	if golden == nil {
 		return errors.New("no golden answers")
+	}
+	if r.damaged[v.Artifact] {
+		return bakeoff.Errorf(bakeoff.CodeUnavailable, "it is damaged")
 	}
 	if r.broken[v.Artifact] {
 		return errors.New("golden row 3: another answer")
@@ -43,7 +47,7 @@ type fixture struct {
 func open(t *testing.T) fixture {
 	t.Helper()
 	s, _ := storetest.Open(t)
-	r := runtime{broken: map[bakeoff.Digest]bool{}}
+	r := runtime{broken: map[bakeoff.Digest]bool{}, damaged: map[bakeoff.Digest]bool{}}
 	return fixture{registry.New(s, r, "v0", storetest.Log(t)), s, r}
 }
 
