@@ -58,7 +58,7 @@ func Template(name, source, target string, task bakeoff.LearningTask) string {
 
 // judging is what a template suggests for the judge and the gate.
 func judging(task bakeoff.LearningTask) string {
-	const gain = " # gain: how much better than the champion; any by default"
+	const gain = " # gain: how much better than the champion; significant by default"
 	switch task {
 	case bakeoff.Regression:
 		return "judge: {metric: rmse, also: [mae, r2]}\n# gate: {gain: 1%}" + gain

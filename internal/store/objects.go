@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"os"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -90,20 +91,47 @@ func (s *Store) Verify(ctx context.Context, digest bakeoff.Digest) error {
 	return s.copyObject(ctx, digest, io.Discard)
 }
 
+// slowest is the speed below which an object that is being read counts as one that does not come:
+// bytes a second.
+const slowest = 4 << 20
+
+// copyObject copies an object and checks its digest. The server says nothing of a record that is
+// damaged on disk, it leaves it out: whoever reads the object would wait for the rest until ctx ends.
+// So the time is bounded by the object's size.
 func (s *Store) copyObject(ctx context.Context, digest bakeoff.Digest, w io.Writer) error {
-	object, err := s.objects.Get(ctx, string(digest))
+	info, err := s.objects.GetInfo(ctx, string(digest))
 	if errors.Is(err, jetstream.ErrObjectNotFound) {
 		return bakeoff.Errorf(bakeoff.CodeNotFound, "read object %s: it is not in the store", digest.Short())
 	}
 	if err != nil {
 		return fmt.Errorf("read object %s: %w", digest.Short(), unavailable(err))
 	}
+	patience := callTimeout + time.Duration(float64(info.Size)/slowest*float64(time.Second))
+	within, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	sum := sha256.New()
-	_, err = io.Copy(io.MultiWriter(w, sum), object)
-	if err := errors.Join(err, object.Close()); err != nil {
-		return fmt.Errorf("read object %s: %w", digest.Short(), err)
+	err = s.stream(within, digest, io.MultiWriter(w, sum))
+	switch {
+	case err == nil:
+		return checkDigest(digest, sum)
+	case errors.Is(err, jetstream.ErrDigestMismatch):
+		return bakeoff.Errorf(bakeoff.CodeUnavailable, "read object %s: it is damaged: a piece of it is gone", digest.Short()).
+			WithHint("restore the store from a backup")
+	case ctx.Err() == nil && within.Err() != nil:
+		return bakeoff.Errorf(bakeoff.CodeUnavailable, "read object %s: it does not come whole from the store within %s: it is damaged, or its disk does not answer", digest.Short(), patience.Round(time.Second)).
+			WithHint("restore the store from a backup if it is damaged")
 	}
-	return checkDigest(digest, sum)
+	return fmt.Errorf("read object %s: %w", digest.Short(), err)
+}
+
+// stream copies an object as it comes.
+func (s *Store) stream(ctx context.Context, digest bakeoff.Digest, w io.Writer) error {
+	object, err := s.objects.Get(ctx, string(digest))
+	if err != nil {
+		return unavailable(err)
+	}
+	_, err = io.Copy(w, object)
+	return errors.Join(err, object.Close())
 }
 
 func checkDigest(want bakeoff.Digest, sum hash.Hash) error {

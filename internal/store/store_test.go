@@ -297,3 +297,28 @@ func TestWhoStopsWaitingSwallowsNoTask(t *testing.T) {
 		}
 	}
 }
+
+// TestAnObjectThatDoesNotComeWhole has a piece of an object go missing, as a record does that is damaged
+// on disk: the server says nothing of it. Whoever reads the object hears of it, and does not wait for ever.
+func TestAnObjectThatDoesNotComeWhole(t *testing.T) {
+	t.Parallel()
+	for what, size := range map[string]int{"it does not come whole from the store": 1 << 10, "a piece of it is gone": 1 << 20} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			s, _ := storetest.Open(t)
+			digest, err := s.PutBytes(t.Context(), bytes.Repeat([]byte("x"), size))
+			if err != nil {
+				t.Fatal(err)
+			}
+			stream := must(s.JetStream().Stream(t.Context(), "OBJ_objects"))(t)
+			if err := stream.DeleteMsg(t.Context(), 1); err != nil { // its first piece
+				t.Fatal(err)
+			}
+			err = s.Verify(t.Context(), digest)
+			wantCode(t, what, err, bakeoff.CodeUnavailable)
+			if err != nil && !strings.Contains(err.Error(), what) {
+				t.Error(err)
+			}
+		})
+	}
+}
