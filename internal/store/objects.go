@@ -117,7 +117,7 @@ func (s *Store) copyObject(ctx context.Context, digest bakeoff.Digest, w io.Writ
 	case errors.Is(err, jetstream.ErrDigestMismatch):
 		return bakeoff.Errorf(bakeoff.CodeUnavailable, "read object %s: it is damaged: a piece of it is gone", digest.Short()).
 			WithHint("restore the store from a backup")
-	case ctx.Err() == nil && within.Err() != nil:
+	case ctx.Err() == nil && (within.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded)): // of the pipe that it comes by
 		return bakeoff.Errorf(bakeoff.CodeUnavailable, "read object %s: it does not come whole from the store within %s: it is damaged, or its disk does not answer", digest.Short(), patience.Round(time.Second)).
 			WithHint("restore the store from a backup if it is damaged")
 	}
