@@ -265,6 +265,23 @@ type Move struct {
 	Run      string       `json:"run"` // that has built the champion
 }
 
+// Considered is the ranked challenger that the verdict is about: that of the comparison which decided,
+// else the best; nil for none.
+func (r *Report) Considered() *LeaderboardRow {
+	var best *LeaderboardRow
+	for i := range r.Leaderboard {
+		row := &r.Leaderboard[i]
+		switch {
+		case row.Rank == nil || row.Role != RoleChallenger:
+		case r.Deciding != nil && row.Candidate == r.Deciding.Candidate:
+			return row
+		case best == nil || *row.Rank < *best.Rank:
+			best = row
+		}
+	}
+	return best
+}
+
 // Notification is an outbox entry: one message that is owed, about a run, about ticks without one or
 // about what a person made the champion. It is written with what it tells of: a run's with its verdict.
 type Notification struct {

@@ -72,7 +72,7 @@ func (f face) answered(ctx context.Context, page *report.Page) error {
 	return nil
 }
 
-// leanings adds to a page what the best challenger and the champion lean on, and what the run's record
+// leanings adds to a page what the challenger in question and the champion lean on, and what the run's record
 // knows. The error is that of ctx.
 func (f face) leanings(ctx context.Context, page *report.Page) error {
 	run, _, err := f.store.Run(ctx, page.Report.Run)
@@ -107,21 +107,16 @@ func (f face) leanings(ctx context.Context, page *report.Page) error {
 	return nil
 }
 
-// leaning are the best ranked challenger and the champion, as far as there are.
+// leaning are the challenger that the verdict is about and the champion, as far as there are.
 func leaning(r bakeoff.Report) []bakeoff.LeaderboardRow {
-	var best, champion *bakeoff.LeaderboardRow
+	var champion *bakeoff.LeaderboardRow
 	for i := range r.Leaderboard {
-		row := &r.Leaderboard[i]
-		switch {
-		case row.Rank == nil:
-		case row.Role == bakeoff.RoleChampion:
+		if row := &r.Leaderboard[i]; row.Rank != nil && row.Role == bakeoff.RoleChampion {
 			champion = row
-		case row.Role == bakeoff.RoleChallenger && (best == nil || *row.Rank < *best.Rank):
-			best = row
 		}
 	}
 	var rows []bakeoff.LeaderboardRow
-	for _, row := range []*bakeoff.LeaderboardRow{best, champion} {
+	for _, row := range []*bakeoff.LeaderboardRow{r.Considered(), champion} {
 		if row != nil {
 			rows = append(rows, *row)
 		}

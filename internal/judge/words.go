@@ -57,10 +57,14 @@ func held(h bakeoff.Hold) string {
 	if why := oneLine(h.Why); why != "" {
 		details = append(details, why)
 	}
-	if len(details) == 0 {
-		return "held since the rollback by " + h.By
+	act := "rollback"
+	if strings.HasPrefix(h.Why, "promotion") { // as the registry writes it
+		act = "promotion"
 	}
-	return fmt.Sprintf("held since the rollback by %s (%s)", h.By, strings.Join(details, ", "))
+	if len(details) == 0 {
+		return fmt.Sprintf("held since the %s by %s", act, h.By)
+	}
+	return fmt.Sprintf("held since the %s by %s (%s)", act, h.By, strings.Join(details, ", "))
 }
 
 // count says how many candidates were.

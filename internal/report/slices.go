@@ -39,9 +39,12 @@ func consideredIn(of *bakeoff.SliceTable) *bakeoff.Comparison {
 	return nil
 }
 
-// best returns the best ranked challenger, nil for none.
+// best returns the challenger that the verdict is about, nil for none.
 func (w *writer) best() *entrant {
-	i := slices.IndexFunc(w.ranked, func(e entrant) bool { return e.row.Role == bakeoff.RoleChallenger })
+	of := w.r.Considered()
+	i := slices.IndexFunc(w.ranked, func(e entrant) bool {
+		return e.row.Role == bakeoff.RoleChallenger && of != nil && e.row.Candidate == of.Candidate
+	})
 	if i < 0 {
 		return nil
 	}

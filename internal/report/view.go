@@ -157,19 +157,19 @@ func (w *writer) drawn() []entrant {
 	return drawn
 }
 
-// focus are the best challenger and the champion, as far as they have answers: what is shown of one
-// contestant alone is shown of these. Where both are the same artifact it is shown once.
+// focus are the challenger that the verdict is about and the champion, as far as they have answers: what
+// is shown of one contestant alone is shown of these. Where both are the same artifact it is shown once.
 func (w *writer) focus() []entrant {
 	var focus []entrant
-	for _, role := range []bakeoff.Role{bakeoff.RoleChallenger, bakeoff.RoleChampion} {
-		for _, e := range w.ranked {
-			if e.row.Role != role || e.answers == nil {
-				continue
-			}
-			if len(focus) == 0 || e.row.Artifact == "" || e.row.Artifact != focus[0].row.Artifact {
-				focus = append(focus, e)
-			}
-			break
+	if best := w.best(); best != nil && best.answers != nil {
+		focus = append(focus, *best)
+	}
+	for _, e := range w.ranked {
+		if e.row.Role != bakeoff.RoleChampion || e.answers == nil {
+			continue
+		}
+		if len(focus) == 0 || e.row.Artifact == "" || e.row.Artifact != focus[0].row.Artifact {
+			focus = append(focus, e)
 		}
 	}
 	return focus
