@@ -33,7 +33,7 @@ var layers = map[string]struct {
 	"files":  {packages: []string{"examples"}},
 	"cli":    {packages: []string{"cli"}, imports: []string{"words", "leaves", "steps", "client", "app", "files"}},
 	"main":   {packages: []string{"cmd/bakeoff"}, imports: []string{"cli"}},
-	"proofs": {packages: []string{"judge/simulate"}, imports: []string{"words", "leaves", "steps"}},
+	"proofs": {packages: []string{"judge/simulate", "learn/peers"}, imports: []string{"words", "leaves", "steps"}},
 }
 
 // TestImportsFollowTheArrows reads every import clause of the product. It parses the files itself:

@@ -58,6 +58,9 @@ type Labels struct {
 	Codes []int32
 	// Values has one number per row; nil for classification.
 	Values []float64
+	// Weights says how much each row counts in training, a finite number from 0; nil for one each.
+	// No measure of the judge looks at it.
+	Weights []float64
 }
 
 // Len returns the number of rows.
