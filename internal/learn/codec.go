@@ -10,8 +10,6 @@ import (
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/dataset"
-	"github.com/bakeoffhq/bakeoff/internal/learn/linear"
-	"github.com/bakeoffhq/bakeoff/internal/learn/tree"
 )
 
 // FileName is the name of the model's file in an artifact's directory.
@@ -23,8 +21,7 @@ const FileName = "model.bakeoff"
 //	version  uint32
 //	length   uint32, of the header
 //	header   JSON, its keys in a fixed order
-//	body     the rest: for a linear model its weights as float64, column by column and the
-//	         intercept last, one an output; for trees what package tree writes
+//	body     the rest: what the learner's appendBinary writes
 const (
 	magic         = "BAKEOFF\n"
 	formatVersion = 1
@@ -62,14 +59,6 @@ func (m *Model) Encode(w io.Writer) error {
 		return fmt.Errorf("write model: %w", err)
 	}
 	return nil
-}
-
-// appendBinary appends the weights.
-func (l *linearModel) appendBinary(b []byte) ([]byte, error) {
-	for _, v := range l.model.Weights {
-		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
-	}
-	return b, nil
 }
 
 // Decode reads a model. What is not one is a *bakeoff.Error; memory is bounded by a small multiple
@@ -117,70 +106,8 @@ func decode(head, body []byte) (*Model, error) {
 	}
 	m := &Model{learner: h.Learner, params: h.Params, schema: h.Schema}
 	var err error
-	if isLinear(h.Learner) {
-		m.fitted, err = decodeLinear(h, body)
-	} else {
-		m.fitted, err = decodeTrees(h, body)
-	}
+	m.fitted, err = lookup(h.Learner).decode(h, body)
 	return m, err
-}
-
-func decodeLinear(h header, body []byte) (*linearModel, error) {
-	l := &linearModel{classification: h.Learner == LogisticRegression}
-	if err := json.Unmarshal(h.Encoder, &l.linearEncoder); err != nil {
-		return nil, fmt.Errorf("encoder: %w", err)
-	}
-	if err := l.check(h.Schema); err != nil {
-		return nil, fmt.Errorf("encoder: %w", err)
-	}
-	outputs, width := 1, l.width(h.Schema)
-	if n := len(h.Schema.Classes); n > 2 {
-		outputs = n
-	}
-	if want := uint64(outputs) * (uint64(width) + 1) * 8; uint64(len(body)) != want {
-		return nil, fmt.Errorf("%d bytes of weights, want %d", len(body), want)
-	}
-	values := make([]float64, len(body)/8)
-	for i := range values {
-		values[i] = math.Float64frombits(binary.LittleEndian.Uint64(body[i*8:]))
-		if math.IsNaN(values[i]) || infinite(values[i]) {
-			return nil, fmt.Errorf("weight %d is not finite", i)
-		}
-	}
-	l.model = &linear.Model{Outputs: outputs, Width: width, Weights: values}
-	return l, nil
-}
-
-func decodeTrees(h header, body []byte) (*treeModel, error) {
-	t := &treeModel{}
-	if err := json.Unmarshal(h.Encoder, &t.treeEncoder); err != nil {
-		return nil, fmt.Errorf("encoder: %w", err)
-	}
-	if err := t.check(h.Schema); err != nil {
-		return nil, fmt.Errorf("encoder: %w", err)
-	}
-	var err error
-	if t.ensemble, err = tree.Decode(body); err != nil {
-		return nil, err
-	}
-	return t, t.probe(h.Schema)
-}
-
-// probe asks the trees about one row without values: they must take the encoder's columns, and
-// answer with as many numbers as the schema has classes.
-func (t *treeModel) probe(schema bakeoff.Schema) error {
-	b, err := bind(schema, emptyRow(schema))
-	if err != nil {
-		return err
-	}
-	answer, err := t.ensemble.Predict(t.encode(b, 0, 1), 1)
-	if err != nil {
-		return err
-	}
-	if want := max(1, len(schema.Classes)); len(answer) != want {
-		return fmt.Errorf("the trees give %d numbers a row, want %d", len(answer), want)
-	}
-	return nil
 }
 
 // emptyRow returns a table of one row in which every value is missing.

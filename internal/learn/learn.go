@@ -10,6 +10,10 @@
 package learn
 
 import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
 	"slices"
 
 	"github.com/bakeoffhq/bakeoff"
@@ -23,30 +27,69 @@ const (
 	RandomForest       = "random_forest"
 )
 
-// Learners returns the names of the built-in learners, sorted.
-func Learners() []string {
-	return []string{GradientBoosting, LinearRegression, LogisticRegression, RandomForest}
+// learner is a way to learn that is built in. Each has a file of its own.
+type learner struct {
+	name       string
+	tasks      []bakeoff.LearningTask // what it can learn
+	parameters []Parameter            // sorted by name
+	train      func(ctx context.Context, j *job) (fitted, error)
+	// decode reads what a model's file says of the encoder, and what appendBinary wrote.
+	decode func(h header, body []byte) (fitted, error)
 }
 
-// Fits reports whether the learner can learn the task; false for an unknown learner.
-func Fits(learner string, task bakeoff.LearningTask) bool {
-	return slices.Contains(tasks(learner), task)
+// job is a request whose parts are known to fit together.
+type job struct {
+	Request
+	*binding
+	params json.RawMessage // canonical, with defaults
 }
 
-// tasks returns what the learner can learn; nil for an unknown learner.
-func tasks(learner string) []bakeoff.LearningTask {
-	switch learner {
-	case LogisticRegression:
-		return []bakeoff.LearningTask{bakeoff.Binary, bakeoff.Multiclass}
-	case LinearRegression:
-		return []bakeoff.LearningTask{bakeoff.Regression}
-	case RandomForest, GradientBoosting:
-		return []bakeoff.LearningTask{bakeoff.Binary, bakeoff.Multiclass, bakeoff.Regression}
+// settings reads the parameters into a learner's own struct, whose JSON names are those of its
+// parameters.
+func (j *job) settings(into any) error {
+	if err := json.Unmarshal(j.params, into); err != nil {
+		return fmt.Errorf("read parameters: %w", err)
 	}
 	return nil
 }
 
-// isLinear tells the learners of linear models from those of trees.
-func isLinear(learner string) bool {
-	return learner == LinearRegression || learner == LogisticRegression
+// learners lists what is built in, by name.
+var learners = sorted(
+	gradientBoosting(), linearRegression(), logisticRegression(), randomForest(),
+)
+
+func sorted(list ...*learner) []*learner {
+	slices.SortFunc(list, func(a, b *learner) int { return cmp.Compare(a.name, b.name) })
+	return list
+}
+
+// lookup returns the learner of that name, or nil.
+func lookup(name string) *learner {
+	for _, l := range learners {
+		if l.name == name {
+			return l
+		}
+	}
+	return nil
+}
+
+// The tasks of learners that can tell classes apart, and of those that can learn anything.
+var (
+	classification = []bakeoff.LearningTask{bakeoff.Binary, bakeoff.Multiclass}
+	anyTask        = []bakeoff.LearningTask{bakeoff.Binary, bakeoff.Multiclass, bakeoff.Regression}
+)
+
+// Learners returns the names of the built-in learners, sorted.
+func Learners() []string {
+	names := make([]string, len(learners))
+	for i, l := range learners {
+		names[i] = l.name
+	}
+	return names
+}
+
+// Fits reports whether the learner can learn the task; false for an unknown learner.
+func Fits(learner string, task bakeoff.LearningTask) bool {
+	l := lookup(learner)
+	return l != nil && slices.Contains(l.tasks, task)
 }

@@ -8,8 +8,6 @@ import (
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/dataset"
-	"github.com/bakeoffhq/bakeoff/internal/learn/linear"
-	"github.com/bakeoffhq/bakeoff/internal/learn/tree"
 )
 
 // Model answers for rows. It is immutable and safe for concurrent use.
@@ -106,37 +104,3 @@ func (m *Model) eachColumn(t *dataset.Table, do func(want bakeoff.ColumnSchema, 
 		}
 	}
 }
-
-// linearModel is logistic or linear regression.
-type linearModel struct {
-	linearEncoder
-	model          *linear.Model
-	classification bool
-}
-
-func (l *linearModel) predict(ctx context.Context, b *binding, lo, hi, threads int) ([]float64, error) {
-	d, err := l.encode(ctx, b, lo, hi, threads)
-	if err != nil {
-		return nil, err
-	}
-	if l.classification {
-		return l.model.Probabilities(ctx, d, threads)
-	}
-	return l.model.Values(ctx, d, threads)
-}
-
-func (l *linearModel) encoder() any { return l.linearEncoder }
-
-// treeModel is a random forest or gradient boosting.
-type treeModel struct {
-	treeEncoder
-	ensemble *tree.Ensemble
-}
-
-func (t *treeModel) predict(_ context.Context, b *binding, lo, hi, threads int) ([]float64, error) {
-	return t.ensemble.Predict(t.encode(b, lo, hi), threads)
-}
-
-func (t *treeModel) encoder() any { return t.treeEncoder }
-
-func (t *treeModel) appendBinary(b []byte) ([]byte, error) { return t.ensemble.AppendBinary(b) }

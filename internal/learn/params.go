@@ -8,11 +8,10 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/bakeoffhq/bakeoff"
-	"github.com/bakeoffhq/bakeoff/internal/learn/linear"
-	"github.com/bakeoffhq/bakeoff/internal/learn/tree"
 )
 
 // The types of a Parameter, in the words of JSON Schema.
@@ -20,17 +19,24 @@ const (
 	TypeInteger = "integer"
 	TypeNumber  = "number"
 	TypeBoolean = "boolean"
+	TypeString  = "string" // one of Choices
+	TypeArray   = "array"  // of integers
+	TypeObject  = "object" // names and a number for each, or one of Choices
 )
 
 // Parameter describes one setting of a learner. The names are scikit-learn's where the meaning is.
 type Parameter struct {
-	Name string
-	Type string // TypeInteger, TypeNumber or TypeBoolean
-	// Default is an int, a float64 or a bool, by Type.
+	Name  string
+	Alias string // an older name, which stands for the same; mostly empty
+	Type  string // one of the constants above
+	// Default is an int, a float64, a bool, a string, a []int or a map[string]float64, by Type.
 	Default any
-	// Min and Max bound a number; both ends are allowed. Zero for TypeBoolean.
+	// Min and Max bound a number, and those of an array or object; both ends are allowed. Zero where
+	// there are none.
 	Min, Max float64
-	Doc      string // one sentence
+	MaxItems int      // of an array
+	Choices  []string // the texts that are legal
+	Doc      string   // one sentence
 }
 
 // ParamError is one fault in a learner's parameters.
@@ -45,96 +51,11 @@ func (e *ParamError) Error() string { return e.Message }
 
 // Parameters returns the parameters of a learner, sorted by name; nil if there is no such learner.
 func Parameters(learner string) []Parameter {
-	switch learner {
-	case LogisticRegression:
-		return logisticParameters()
-	case LinearRegression:
-		return []Parameter{
-			{"alpha", TypeNumber, 1.0, 1e-9, 1e12, "Strength of the L2 penalty: larger is stronger."},
-		}
-	case RandomForest:
-		return forestParameters()
-	case GradientBoosting:
-		return boostParameters()
+	l := lookup(learner)
+	if l == nil {
+		return nil
 	}
-	return nil
-}
-
-func logisticParameters() []Parameter {
-	p := linear.DefaultLogisticParams()
-	return []Parameter{
-		{"C", TypeNumber, p.C, 1e-9, 1e9, "Inverse strength of the L2 penalty: smaller is stronger."},
-		{"max_iter", TypeInteger, p.MaxIter, 1, 1e6, "Most iterations of the solver."},
-		{"tol", TypeNumber, p.Tol, 1e-10, 1, "Stop when no component of the gradient is larger."},
-	}
-}
-
-func forestParameters() []Parameter {
-	p := tree.DefaultForestParams()
-	return []Parameter{
-		{"max_depth", TypeInteger, p.MaxDepth, 0, 1000, "Most splits between the root and a leaf; 0 for no limit."},
-		{"max_features", TypeNumber, p.MaxFeatures, 0, 1, "Share of the features that a split chooses among; 0 for the square root of their number, for regression all."},
-		{"min_samples_leaf", TypeInteger, p.MinSamplesLeaf, 1, 1e9, "Fewest training rows in a leaf."},
-		{"min_samples_split", TypeInteger, p.MinSamplesSplit, 2, 1e9, "Fewest training rows in a node that is split."},
-		{"trees", TypeInteger, p.Trees, 1, 1e5, "Number of trees."},
-	}
-}
-
-func boostParameters() []Parameter {
-	p := tree.DefaultBoostParams()
-	return []Parameter{
-		{"early_stopping", TypeBoolean, p.EarlyStopping, 0, 0, "Stop when a part of the training rows, held back for it, gets no better."},
-		{"iterations", TypeInteger, p.Iterations, 1, 1e5, "Number of rounds; each adds one tree, for more than two classes one a class."},
-		{"l2_regularization", TypeNumber, p.L2, 0, 1e9, "L2 penalty on the values of the leaves."},
-		{"learning_rate", TypeNumber, p.LearningRate, 1e-6, 1, "Share of each tree's answer that is added."},
-		{"max_bins", TypeInteger, p.MaxBins, 2, 255, "Most bins that a feature's values are sorted into."},
-		{"max_depth", TypeInteger, p.MaxDepth, 0, 1000, "Most splits between the root and a leaf; 0 for no limit."},
-		{"max_leaf_nodes", TypeInteger, p.MaxLeaves, 2, 65536, "Most leaves of a tree."},
-		{"min_samples_leaf", TypeInteger, p.MinSamplesLeaf, 1, 1e9, "Fewest training rows in a leaf."},
-		{"n_iter_no_change", TypeInteger, p.Patience, 1, 1e5, "Rounds without a gain before early stopping stops."},
-		{"validation_fraction", TypeNumber, p.ValidationFraction, 0.01, 0.9, "Share of the training rows held back for early stopping."},
-	}
-}
-
-// settings are the parameters of a learner, read from the JSON that resolve makes.
-type settings struct {
-	C                  float64 `json:"C"`
-	MaxIter            int     `json:"max_iter"`
-	Tol                float64 `json:"tol"`
-	Alpha              float64 `json:"alpha"`
-	Trees              int     `json:"trees"`
-	MaxDepth           int     `json:"max_depth"`
-	MaxFeatures        float64 `json:"max_features"`
-	MinSamplesLeaf     int     `json:"min_samples_leaf"`
-	MinSamplesSplit    int     `json:"min_samples_split"`
-	EarlyStopping      bool    `json:"early_stopping"`
-	Iterations         int     `json:"iterations"`
-	L2                 float64 `json:"l2_regularization"`
-	LearningRate       float64 `json:"learning_rate"`
-	MaxBins            int     `json:"max_bins"`
-	MaxLeaves          int     `json:"max_leaf_nodes"`
-	Patience           int     `json:"n_iter_no_change"`
-	ValidationFraction float64 `json:"validation_fraction"`
-}
-
-func (s settings) logistic() linear.LogisticParams {
-	return linear.LogisticParams{C: s.C, MaxIter: s.MaxIter, Tol: s.Tol}
-}
-
-func (s settings) forest() tree.ForestParams {
-	p := tree.DefaultForestParams()
-	p.Trees, p.MaxDepth, p.MaxFeatures = s.Trees, s.MaxDepth, s.MaxFeatures
-	p.MinSamplesLeaf, p.MinSamplesSplit = s.MinSamplesLeaf, s.MinSamplesSplit
-	return p
-}
-
-func (s settings) boost() tree.BoostParams {
-	return tree.BoostParams{
-		Iterations: s.Iterations, LearningRate: s.LearningRate,
-		MaxLeaves: s.MaxLeaves, MaxDepth: s.MaxDepth, MinSamplesLeaf: s.MinSamplesLeaf,
-		L2: s.L2, MaxBins: s.MaxBins,
-		EarlyStopping: s.EarlyStopping, ValidationFraction: s.ValidationFraction, Patience: s.Patience,
-	}
+	return slices.Clone(l.parameters)
 }
 
 // Check reports every fault of a learner's parameters, joined by errors.Join: each is a
@@ -159,23 +80,26 @@ func resolve(learner string, params json.RawMessage) (json.RawMessage, error) {
 		return nil, err
 	}
 	values := make(map[string]any, len(known))
-	names := make([]string, len(known))
 	var faults []error
-	for i, p := range known {
-		names[i], values[p.Name] = p.Name, p.Default
+	for _, p := range known {
+		values[p.Name] = p.Default
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
-		i := slices.Index(names, name)
+		i := slices.IndexFunc(known, func(p Parameter) bool { return p.Is(name) })
 		if i < 0 {
-			faults = append(faults, unknownParam(learner, name, names))
+			faults = append(faults, unknownParam(learner, name, known))
 			continue
 		}
-		v, fault := known[i].value(given[name])
+		if _, both := given[known[i].Name]; both && name == known[i].Alias {
+			faults = append(faults, &ParamError{Param: name, Message: fmt.Sprintf("%s is another name of %s, which is given too", name, known[i].Name)})
+			continue
+		}
+		v, fault := known[i].named(name).value(given[name])
 		if fault != nil {
 			faults = append(faults, fault)
 			continue
 		}
-		values[name] = v
+		values[known[i].Name] = v
 	}
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
@@ -200,12 +124,19 @@ func parseObject(params json.RawMessage) (map[string]any, error) {
 	return given, nil
 }
 
-func unknownParam(learner, name string, names []string) *ParamError {
-	return &ParamError{
-		Param:   name,
-		Message: fmt.Sprintf("%s has no parameter %q", learner, name),
-		Hint:    suggest(name, "parameters", names),
+func unknownParam(learner, name string, known []Parameter) *ParamError {
+	var names, all []string
+	for _, p := range known {
+		names, all = append(names, p.Name), append(all, p.Name)
+		if p.Alias != "" {
+			all = append(all, p.Alias)
+		}
 	}
+	hint := suggest(name, "parameters", names)
+	if near := bakeoff.Nearest(name, all); near != "" {
+		hint = suggest(name, "parameters", all)
+	}
+	return &ParamError{Param: name, Message: fmt.Sprintf("%s has no parameter %q", learner, name), Hint: hint}
 }
 
 // suggest says which known word was meant, or lists them all.
@@ -216,29 +147,102 @@ func suggest(word, what string, known []string) string {
 	return fmt.Sprintf("the %s are %s", what, strings.Join(known, ", "))
 }
 
-// value returns v as an int, a float64 or a bool, by the parameter's type.
+// Is reports whether a pipeline file means the parameter by that name.
+func (p Parameter) Is(name string) bool { return name == p.Name || p.Alias != "" && name == p.Alias }
+
+// named returns the parameter under the name by which it was given, so that faults name that.
+func (p Parameter) named(name string) Parameter {
+	p.Name = name
+	return p
+}
+
+// value returns v in the Go type of the parameter's default.
 func (p Parameter) value(v any) (any, *ParamError) {
-	if p.Type == TypeBoolean {
+	switch p.Type {
+	case TypeBoolean:
 		if b, ok := v.(bool); ok {
 			return b, nil
 		}
 		return nil, p.fault("must be true or false, not %s", show(v))
+	case TypeString:
+		return p.choice(v)
+	case TypeArray:
+		return p.list(v)
+	case TypeObject:
+		return p.numbers(v)
 	}
+	f, fault := p.number(v)
+	if fault != nil || p.Type == TypeNumber {
+		return f, fault
+	}
+	return int(f), nil
+}
+
+// number returns v if it is a number within the bounds, and an integer where one is wanted.
+func (p Parameter) number(v any) (float64, *ParamError) {
 	n, ok := v.(json.Number)
 	if !ok {
-		return nil, p.fault("must be %s, not %s", p.noun(), show(v))
+		return 0, p.fault("must be %s, not %s", p.noun(), show(v))
 	}
 	f, err := n.Float64()
 	if err != nil || f < p.Min || f > p.Max {
-		return nil, p.fault("must be between %s and %s, not %s", plain(p.Min), plain(p.Max), n)
+		return 0, p.fault("must be between %s and %s, not %s", plain(p.Min), plain(p.Max), n)
 	}
-	if p.Type == TypeNumber {
-		return f, nil
+	if f != math.Trunc(f) && (p.Type == TypeInteger || p.Type == TypeArray) {
+		return 0, p.fault("must be %s, not %s", p.noun(), n)
 	}
-	if f != math.Trunc(f) {
-		return nil, p.fault("must be %s, not %s", p.noun(), n)
+	return f, nil
+}
+
+func (p Parameter) choice(v any) (any, *ParamError) {
+	if text, ok := v.(string); ok && slices.Contains(p.Choices, text) {
+		return text, nil
 	}
-	return int(f), nil
+	return nil, p.fault("must be %s, not %s", strings.Join(p.Choices, " or "), show(v))
+}
+
+// list returns the integers of an array; a single one may stand for an array of one.
+func (p Parameter) list(v any) (any, *ParamError) {
+	items, ok := v.([]any)
+	if !ok {
+		items = []any{v}
+	}
+	if len(items) == 0 || len(items) > p.MaxItems {
+		return nil, p.fault("must be a list of 1 to %d integers, not %s", p.MaxItems, show(v))
+	}
+	list := make([]int, len(items))
+	for i, item := range items {
+		f, fault := p.number(item)
+		if fault != nil {
+			return nil, fault
+		}
+		list[i] = int(f)
+	}
+	return list, nil
+}
+
+// numbers returns the numbers of an object by their names, or the choice that stands in its place.
+func (p Parameter) numbers(v any) (any, *ParamError) {
+	members, ok := v.(map[string]any)
+	if !ok && len(p.Choices) > 0 {
+		if text, ok := v.(string); ok && slices.Contains(p.Choices, text) {
+			return text, nil
+		}
+		return nil, p.fault("must be %s or a number for each name, not %s", strings.Join(p.Choices, ", "), show(v))
+	}
+	if !ok {
+		return nil, p.fault("must be a number for each name, such as {name: 1}, not %s", show(v))
+	}
+	numbers := make(map[string]float64, len(members))
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		f, fault := p.named(p.Name + " of " + strconv.Quote(name)).number(members[name])
+		if fault != nil {
+			fault.Param = p.Name
+			return nil, fault
+		}
+		numbers[name] = f
+	}
+	return numbers, nil
 }
 
 func (p Parameter) fault(format string, args ...any) *ParamError {
@@ -246,7 +250,7 @@ func (p Parameter) fault(format string, args ...any) *ParamError {
 }
 
 func (p Parameter) noun() string {
-	if p.Type == TypeInteger {
+	if p.Type == TypeInteger || p.Type == TypeArray {
 		return "an integer"
 	}
 	return "a number"

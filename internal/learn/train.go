@@ -10,8 +10,6 @@ import (
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/dataset"
-	"github.com/bakeoffhq/bakeoff/internal/learn/linear"
-	"github.com/bakeoffhq/bakeoff/internal/learn/tree"
 )
 
 // Request asks for a model.
@@ -43,16 +41,12 @@ func Train(ctx context.Context, r Request) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	var p settings
-	if err := json.Unmarshal(params, &p); err != nil {
-		return nil, fmt.Errorf("read parameters: %w", err)
-	}
 	m := &Model{learner: r.Learner, params: params, schema: r.Schema}
-	if isLinear(r.Learner) {
-		m.fitted, err = trainLinear(ctx, r, b, p)
-	} else {
-		m.fitted, err = trainTrees(ctx, r, b, p)
+	j := &job{Request: r, binding: b, params: params}
+	if err := j.weighClasses(); err != nil {
+		return nil, err
 	}
+	m.fitted, err = lookup(r.Learner).train(ctx, j)
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx) // says more than that there was one
 	}
@@ -66,7 +60,7 @@ func Train(ctx context.Context, r Request) (*Model, error) {
 func (r Request) check() error {
 	if !Fits(r.Learner, r.Schema.Task) {
 		return bakeoff.Errorf(bakeoff.CodeInvalid, "%s cannot learn a %s target", r.Learner, r.Schema.Task).
-			WithHint("it learns %v", tasks(r.Learner))
+			WithHint("it learns %v", lookup(r.Learner).tasks)
 	}
 	if err := checkSchema(r.Schema); err != nil {
 		return bakeoff.Errorf(bakeoff.CodeInvalid, "schema: %w", err)
@@ -76,6 +70,9 @@ func (r Request) check() error {
 	}
 	if r.Labels.Len() != r.Table.Rows {
 		return bakeoff.Errorf(bakeoff.CodeInternal, "%d labels for %d rows", r.Labels.Len(), r.Table.Rows)
+	}
+	if err := checkWeights(r.Labels); err != nil {
+		return err
 	}
 	if r.Schema.Task == bakeoff.Regression {
 		return checkValues(r.Schema.Target, r.Labels.Values)
@@ -168,51 +165,4 @@ func (r Request) report(fraction float64, format string, args ...any) {
 	if r.Progress != nil {
 		r.Progress(fraction, fmt.Sprintf(format, args...))
 	}
-}
-
-func trainLinear(ctx context.Context, r Request, b *binding, p settings) (*linearModel, error) {
-	encoder, err := fitLinearEncoder(ctx, b, r.Threads)
-	if err != nil {
-		return nil, err
-	}
-	design, err := encoder.encode(ctx, b, 0, b.rows, r.Threads)
-	if err != nil {
-		return nil, err
-	}
-	o := linear.Options{Threads: r.Threads, Progress: func(iteration int, fraction float64) {
-		r.report(fraction, "iteration %d", iteration)
-	}}
-	l := &linearModel{linearEncoder: encoder, classification: r.Learner == LogisticRegression}
-	if l.classification {
-		l.model, err = linear.Logistic(ctx, design, r.Labels.Codes, len(r.Labels.Classes), p.logistic(), o)
-	} else {
-		l.model, err = linear.Ridge(ctx, design, r.Labels.Values, p.Alpha, o)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if !l.model.Converged {
-		r.report(1, "stopped after %d iterations without settling", l.model.Iterations)
-	}
-	return l, nil
-}
-
-func trainTrees(ctx context.Context, r Request, b *binding, p settings) (*treeModel, error) {
-	t := &treeModel{treeEncoder: fitTreeEncoder(b)}
-	data := t.encode(b, 0, b.rows)
-	options := func(unit string) tree.Options {
-		return tree.Options{Seed: r.Seed, Threads: r.Threads, Progress: func(done, total int) {
-			r.report(float64(done)/float64(total), "%s %d/%d", unit, done, total)
-		}}
-	}
-	var err error
-	if r.Learner == GradientBoosting {
-		t.ensemble, err = tree.Boost(ctx, data, r.Labels, p.boost(), options("iteration"))
-	} else {
-		t.ensemble, err = tree.Forest(ctx, data, r.Labels, p.forest(), options("tree"))
-	}
-	if err != nil {
-		return nil, err
-	}
-	return t, nil
 }

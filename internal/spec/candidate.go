@@ -179,7 +179,7 @@ func (d *decoder) param(learner string, params *node, fault *learn.ParamError) {
 }
 
 func hasParameter(learner, name string) bool {
-	return slices.ContainsFunc(learn.Parameters(learner), func(p learn.Parameter) bool { return p.Name == name })
+	return slices.ContainsFunc(learn.Parameters(learner), func(p learn.Parameter) bool { return p.Is(name) })
 }
 
 // canonical returns a mapping as JSON with its keys sorted and its numbers as written; nil for an

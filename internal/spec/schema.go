@@ -253,6 +253,9 @@ func trainerRules() []any {
 		params := object{}
 		for _, p := range learn.Parameters(learner) {
 			params[p.Name] = parameterSchema(p)
+			if p.Alias != "" {
+				params[p.Alias] = object{"$comment": "another name of " + p.Name, "deprecated": true, "type": p.Type, "minimum": p.Min, "maximum": p.Max}
+			}
 		}
 		rules = append(rules, trainerRule(learner, object{"properties": object{
 			"params": mapping("", params), "build": false, "predict": false,
@@ -267,8 +270,23 @@ func trainerRule(trainer string, then object) object {
 }
 
 func parameterSchema(p learn.Parameter) object {
-	s := object{"type": p.Type, "description": p.Doc, "default": p.Default}
-	if p.Type != learn.TypeBoolean {
+	s := object{"description": p.Doc, "default": p.Default}
+	switch p.Type {
+	case learn.TypeBoolean:
+		s["type"] = p.Type
+	case learn.TypeString:
+		s["enum"] = p.Choices
+	case learn.TypeArray:
+		item := object{"type": learn.TypeInteger, "minimum": p.Min, "maximum": p.Max}
+		s["oneOf"] = []any{item, object{"type": p.Type, "items": item, "minItems": 1, "maxItems": p.MaxItems}}
+	case learn.TypeObject:
+		members := object{"type": p.Type, "additionalProperties": object{"type": learn.TypeNumber, "minimum": p.Min, "maximum": p.Max}}
+		s["oneOf"] = []any{members, object{"enum": append([]string{}, p.Choices...)}}
+		if len(p.Choices) == 0 {
+			s["oneOf"] = []any{members}
+		}
+	default:
+		s["type"] = p.Type
 		s["minimum"], s["maximum"] = p.Min, p.Max
 	}
 	return s
