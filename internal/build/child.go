@@ -12,6 +12,7 @@ import (
 	"strconv"
 
 	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/card"
 	"github.com/bakeoffhq/bakeoff/internal/dataset"
 	"github.com/bakeoffhq/bakeoff/internal/learn"
 )
@@ -54,7 +55,27 @@ func TrainChild(ctx context.Context, learner string, env func(string) string) er
 	if err != nil {
 		return err
 	}
-	return writeModel(model, filepath.Join(env(envModel), learn.FileName))
+	if err := writeModel(model, filepath.Join(env(envModel), learn.FileName)); err != nil {
+		return err
+	}
+	return writeCard(ctx, model, request, filepath.Join(env(envModel), card.FileName))
+}
+
+// writeCard leaves the model's card beside it.
+func writeCard(ctx context.Context, model *learn.Model, r learn.Request, path string) error {
+	r.Progress(1, "writing the card")
+	c, err := card.Make(ctx, model, card.Training{Table: r.Table, Schema: r.Schema, Labels: r.Labels, Seed: r.Seed, Threads: r.Threads})
+	if err != nil {
+		return fmt.Errorf("describe the model: %w", err)
+	}
+	text, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("describe the model: %w", err)
+	}
+	if err := os.WriteFile(path, text, 0o644); err != nil {
+		return fmt.Errorf("write the model's card: %w", err)
+	}
+	return nil
 }
 
 func readRequest(ctx context.Context, learner string, env func(string) string) (learn.Request, error) {

@@ -2,6 +2,7 @@ package tree
 
 import (
 	"math"
+	"math/bits"
 
 	"github.com/bakeoffhq/bakeoff"
 )
@@ -195,6 +196,20 @@ func (e *Ensemble) Importance() []float64 {
 		}
 	}
 	return shares
+}
+
+// Steps returns about how many nodes a row passes on its way to all its leaves, as if the trees were
+// balanced.
+func (e *Ensemble) Steps() int64 {
+	steps := int64(0)
+	for i, root := range e.trees.roots {
+		end := len(e.trees.nodes)
+		if i+1 < len(e.trees.roots) {
+			end = int(e.trees.roots[i+1])
+		}
+		steps += int64(bits.Len(uint(end - int(root))))
+	}
+	return steps
 }
 
 // Predict scores the rows of d: row-major, the probability of each class for classification, one

@@ -1,0 +1,375 @@
+// Package card turns a trained model and its training rows into a card: what the model was learnt
+// from and what it looks at.
+//
+// A card sees the training rows alone, since whoever builds a model never sees the holdout: its
+// importances are optimistic where the model has learnt rows by heart. What it costs is bounded in
+// counted work, so that the same model and rows give the same card on any machine.
+package card
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+
+	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/dataset"
+	"github.com/bakeoffhq/bakeoff/internal/learn"
+	"github.com/bakeoffhq/bakeoff/internal/metric"
+	"github.com/bakeoffhq/bakeoff/internal/score"
+)
+
+// FileName is the name of the card's file in an artifact's directory.
+const FileName = "card.json"
+
+// Card describes a model. Shares and measures are rounded to six digits.
+type Card struct {
+	Learner  string               `json:"learner"`
+	Params   json.RawMessage      `json:"params"` // with defaults
+	Task     bakeoff.LearningTask `json:"task"`
+	Rows     int                  `json:"rows"`               // that the model was trained on
+	Weighted bool                 `json:"weighted,omitempty"` // the rows do not count alike
+	Classes  []Class              `json:"classes,omitempty"`
+	LeftOut  []LeftOut            `json:"left_out,omitempty"`
+	// Strength names what Feature.Strength is; empty where the learner has no such thing.
+	Strength learn.Strength `json:"strength,omitempty"`
+	// Metric is what importance by permutation is measured by, on Sample training rows that Repeats
+	// times were permuted: log_loss or rmse, which any few rows define.
+	Metric   string    `json:"metric"`
+	Sample   int       `json:"sample"`
+	Repeats  int       `json:"repeats"`
+	Features []Feature `json:"features"` // the most important by permutation first
+	// Dependence is the mean answer over DependenceSample training rows if all of them had the same
+	// value in one column (J. Friedman, Greedy function approximation, 2001).
+	DependenceSample int          `json:"dependence_sample"`
+	Dependence       []Dependence `json:"dependence"`
+}
+
+// Class is a class of the target and how many training rows have it.
+type Class struct {
+	Name string `json:"name"`
+	Rows int    `json:"rows"`
+}
+
+// LeftOut is a column that the model cannot learn from, and why.
+type LeftOut struct {
+	Column string `json:"column"`
+	Why    string `json:"why"`
+}
+
+// Feature is a column and how much the model looks at it.
+type Feature struct {
+	Column string `json:"column"`
+	// Strength is what Card.Strength says; nil where that is empty.
+	Strength *float64 `json:"strength,omitempty"`
+	// Permutation is how much the metric gets worse where the column's values stand in other rows
+	// than their own, the mean over the repeats; Deviation is its standard deviation.
+	Permutation float64 `json:"permutation"`
+	Deviation   float64 `json:"deviation"`
+}
+
+// Dependence is how the answer depends on one column.
+type Dependence struct {
+	Column string       `json:"column"`
+	Kind   bakeoff.Kind `json:"kind"`
+	Points []Point      `json:"points"` // by value for numbers, else the most frequent first
+}
+
+// Point is the mean answer at a value: a number, or the text of a category.
+type Point struct {
+	Number   *float64 `json:"number,omitempty"`
+	Category *string  `json:"category,omitempty"`
+	// Answer has one number for regression, else the mean probability of each of the card's classes.
+	Answer []float64 `json:"answer"`
+}
+
+// Training is what a model was trained on.
+type Training struct {
+	Table  *dataset.Table
+	Schema bakeoff.Schema
+	Labels bakeoff.Labels
+	Seed   uint64 // decides which rows are drawn
+	// Threads is how many to use; it does not change the card.
+	Threads int
+}
+
+// The bounds of a card. A step is one node of one tree, or what takes about as long.
+const (
+	leastSteps  = 6_000_000 // milliseconds, which even the smallest model may cost
+	mostSteps   = 2_000_000_000
+	fitShare    = 20 // beside that, a twentieth of passing all training rows through the model once
+	leastRows   = 100
+	mostRows    = 1000
+	leastMean   = 40 // rows of a curve: a mean needs fewer than a difference of losses
+	mostMean    = 200
+	repeats     = 2
+	mostCurves  = 8
+	mostPoints  = 10
+	quantileRow = 10_000 // rows that the points of a number are learnt from
+)
+
+// Make writes the card of a model that was trained so.
+func Make(ctx context.Context, model *learn.Model, t Training) (*Card, error) {
+	c := &Card{
+		Learner: model.Learner(), Params: model.Params(), Task: t.Schema.Task, Rows: t.Table.Rows, Weighted: t.Labels.Weights != nil,
+		Classes: countClasses(t.Labels), LeftOut: leftOut(t.Table), Metric: measure(t.Schema.Task).Name(), Repeats: repeats,
+	}
+	columns := c.columns(t.Schema)
+	steps := leastSteps + int64(t.Table.Rows)*model.Steps()/fitShare
+	rows := int(min(steps, mostSteps) / max(1, model.Steps()) / 2) // half for each of the two
+	a := asked{model, t.Threads}
+	if err := c.importance(ctx, a, t, columns, min(max(rows/(1+repeats*len(columns)), leastRows), mostRows)); err != nil {
+		return nil, fmt.Errorf("importance by permutation: %w", err)
+	}
+	if err := c.dependence(ctx, a, t, min(max(rows/(mostCurves*mostPoints), leastMean), mostMean)); err != nil {
+		return nil, fmt.Errorf("partial dependence: %w", err)
+	}
+	return c, nil
+}
+
+// measure returns the metric of importances.
+func measure(task bakeoff.LearningTask) metric.Metric {
+	name := "log_loss"
+	if task == bakeoff.Regression {
+		name = "rmse"
+	}
+	m, _ := metric.Lookup(name)
+	return m
+}
+
+// asked is a model that is asked on some threads.
+type asked struct {
+	model   *learn.Model
+	threads int
+}
+
+// Score answers for every row, as score.Scorer wants it.
+func (a asked) Score(ctx context.Context, t *dataset.Table) (*bakeoff.Predictions, error) {
+	return a.model.Predict(ctx, t, a.threads)
+}
+
+func countClasses(l bakeoff.Labels) []Class {
+	classes := make([]Class, len(l.Classes))
+	for i, name := range l.Classes {
+		classes[i].Name = name
+	}
+	for _, code := range l.Codes {
+		classes[code].Rows++
+	}
+	return classes
+}
+
+// leftOut lists the columns that say nothing.
+func leftOut(t *dataset.Table) []LeftOut {
+	var list []LeftOut
+	for i := range t.Columns {
+		if why := nothingToLearn(&t.Columns[i], t.Rows); why != "" {
+			list = append(list, LeftOut{t.Columns[i].Name, why})
+		}
+	}
+	return list
+}
+
+// nothingToLearn says why a column tells no row from another; "" where it does.
+func nothingToLearn(c *dataset.Column, rows int) string {
+	first := -1
+	for row := range rows {
+		switch {
+		case c.Missing(row) || c.Codes == nil && math.IsInf(c.Numbers[row], 0):
+			if first > 0 || first == 0 && row > 0 {
+				return "" // some are missing and some are not
+			}
+		case first < 0 && row > 0:
+			return ""
+		case first < 0:
+			first = row
+		case c.Codes != nil && c.Codes[row] != c.Codes[first] || c.Codes == nil && c.Numbers[row] != c.Numbers[first]:
+			return ""
+		}
+	}
+	if first < 0 {
+		return "all values are missing"
+	}
+	return "all values are the same"
+}
+
+// columns returns the names of those that are not left out.
+func (c *Card) columns(s bakeoff.Schema) []string {
+	var names []string
+	for _, column := range s.Columns {
+		if !slices.ContainsFunc(c.LeftOut, func(l LeftOut) bool { return l.Column == column.Name }) {
+			names = append(names, column.Name)
+		}
+	}
+	return names
+}
+
+// importance fills in the features.
+func (c *Card) importance(ctx context.Context, a asked, t Training, columns []string, rows int) error {
+	found, sample, err := score.Importances(ctx, a, t.Table, t.Labels, score.Permuting{
+		Metric: measure(t.Schema.Task), Columns: columns, Seed: t.Seed, Repeats: repeats, Rows: rows,
+	})
+	if err != nil {
+		return err
+	}
+	c.Sample = sample
+	var strengths []float64
+	c.Strength, strengths = a.model.Strengths()
+	for _, f := range found {
+		feature := Feature{Column: f.Column, Permutation: rounded(f.Loss), Deviation: rounded(f.Deviation)}
+		if strengths != nil {
+			at := slices.IndexFunc(t.Schema.Columns, func(s bakeoff.ColumnSchema) bool { return s.Name == f.Column })
+			strength := rounded(strengths[at])
+			feature.Strength = &strength
+		}
+		c.Features = append(c.Features, feature)
+	}
+	return nil
+}
+
+// dependence fills in the curves of the most important columns.
+func (c *Card) dependence(ctx context.Context, a asked, t Training, rows int) error {
+	sample := drawn(t.Table, rows, t.Seed)
+	c.DependenceSample = sample.Rows
+	for _, f := range c.Features[:min(mostCurves, len(c.Features))] {
+		i := slices.IndexFunc(t.Table.Columns, func(column dataset.Column) bool { return column.Name == f.Column })
+		d, err := curve(ctx, a, sample, i, points(&t.Table.Columns[i]))
+		if err != nil {
+			return fmt.Errorf("column %s: %w", f.Column, err)
+		}
+		c.Dependence = append(c.Dependence, d)
+	}
+	return nil
+}
+
+// drawn returns at most so many of the rows, in their order.
+func drawn(t *dataset.Table, most int, seed uint64) *dataset.Table {
+	if t.Rows <= most {
+		return t
+	}
+	places := rand.New(rand.NewPCG(seed, 1)).Perm(t.Rows)[:most]
+	slices.Sort(places)
+	few := &dataset.Table{Rows: most, Columns: slices.Clone(t.Columns)}
+	for i := range few.Columns {
+		c := &few.Columns[i]
+		c.Numbers, c.Codes = at(c.Numbers, places), at(c.Codes, places)
+	}
+	return few
+}
+
+func at[T any](values []T, places []int) []T {
+	if values == nil {
+		return nil
+	}
+	chosen := make([]T, len(places))
+	for i, place := range places {
+		chosen[i] = values[place]
+	}
+	return chosen
+}
+
+// points returns the cells at which a column's curve is drawn: quantiles of a number, without those
+// that repeat, or the most frequent categories.
+func points(c *dataset.Column) dataset.Column {
+	p := *c
+	if c.Codes == nil {
+		p.Numbers = quantiles(c.Numbers)
+		return p
+	}
+	counts := make([]int, len(c.Levels))
+	for _, code := range c.Codes {
+		if code >= 0 {
+			counts[code]++
+		}
+	}
+	p.Codes = nil
+	for code, n := range counts {
+		if n > 0 {
+			p.Codes = append(p.Codes, int32(code))
+		}
+	}
+	slices.SortStableFunc(p.Codes, func(a, b int32) int { return cmp.Compare(counts[b], counts[a]) })
+	p.Codes = p.Codes[:min(len(p.Codes), mostPoints)]
+	return p
+}
+
+// quantiles returns at most mostPoints values from the 2nd to the 98th percentile, ascending.
+func quantiles(values []float64) []float64 {
+	step := max(1, len(values)/quantileRow)
+	var sorted []float64
+	for i := 0; i < len(values); i += step {
+		if v := values[i]; !math.IsNaN(v) && !math.IsInf(v, 0) {
+			sorted = append(sorted, v)
+		}
+	}
+	if len(sorted) == 0 {
+		return nil
+	}
+	slices.Sort(sorted)
+	if distinct := slices.Compact(slices.Clone(sorted)); len(distinct) <= mostPoints {
+		return distinct
+	}
+	var list []float64
+	for i := range mostPoints {
+		share := 0.02 + 0.96*float64(i)/(mostPoints-1)
+		list = append(list, sorted[int(share*float64(len(sorted)-1))])
+	}
+	return slices.Compact(list)
+}
+
+// curve asks the model about every row of the sample with every point in the place of the column.
+func curve(ctx context.Context, a asked, sample *dataset.Table, column int, points dataset.Column) (Dependence, error) {
+	d := Dependence{Column: points.Name, Kind: points.Kind}
+	cells := max(len(points.Numbers), len(points.Codes))
+	same := &dataset.Table{Rows: sample.Rows, Columns: slices.Clone(sample.Columns)}
+	for i := range cells {
+		if points.Codes != nil {
+			same.Columns[column] = points
+			same.Columns[column].Codes = slices.Repeat(points.Codes[i:i+1], sample.Rows)
+		} else {
+			same.Columns[column].Numbers = slices.Repeat(points.Numbers[i:i+1], sample.Rows)
+		}
+		answers, err := a.Score(ctx, same)
+		if err != nil {
+			return d, err
+		}
+		d.Points = append(d.Points, pointOf(&points, i, means(answers)))
+	}
+	return d, nil
+}
+
+func pointOf(c *dataset.Column, i int, answer []float64) Point {
+	if c.Codes != nil {
+		return Point{Category: &c.Levels[c.Codes[i]], Answer: answer}
+	}
+	return Point{Number: &c.Numbers[i], Answer: answer}
+}
+
+// means returns the mean value, or the mean probability of each class.
+func means(p *bakeoff.Predictions) []float64 {
+	numbers, width := p.Probabilities, len(p.Classes)
+	if p.Classes == nil {
+		numbers, width = p.Values, 1
+	}
+	sums := make([]float64, width)
+	for i, v := range numbers {
+		sums[i%width] += v
+	}
+	for k := range sums {
+		sums[k] = rounded(sums[k] / float64(p.Len()))
+	}
+	return sums
+}
+
+// rounded keeps six digits: more would be noise, and differ between processors.
+func rounded(v float64) float64 {
+	v, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 6, 64), 64)
+	if err != nil {
+		return 0 // not reached: it is what FormatFloat wrote
+	}
+	return v
+}
