@@ -52,6 +52,12 @@ func (c *Client) Serving(ctx context.Context) ([]Live, error) {
 	return ask[[]Live](ctx, c, http.MethodGet, "/serving", nil)
 }
 
+// Card returns what a version was learnt from and what it looks at. Artifacts of commands have none:
+// an error with bakeoff.CodeNotFound.
+func (c *Client) Card(ctx context.Context, model string, version int) (bakeoff.Card, error) {
+	return ask[bakeoff.Card](ctx, c, http.MethodGet, path("models", model, "versions", strconv.Itoa(version), "card"), nil)
+}
+
 // Artifact writes the files that a version was built as, a tar archive whose digest is the version's
 // artifact, to w. After an error, what was written is none.
 func (c *Client) Artifact(ctx context.Context, model string, version int, w io.Writer) error {

@@ -199,6 +199,10 @@ var calls = map[string]struct {
 		},
 		"Artifact churn 3", "archive",
 	},
+	"Card": {
+		func(ctx context.Context, c *client.Client) (any, error) { return c.Card(ctx, "churn", 3) },
+		"Card churn 3", first((&fake{}).Card(bg, "churn", 3)),
+	},
 	"Backup": {
 		func(ctx context.Context, c *client.Client) (any, error) {
 			var b bytes.Buffer

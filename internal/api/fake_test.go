@@ -281,6 +281,13 @@ func (f *fake) Artifact(_ context.Context, model string, version int, w io.Write
 	return err
 }
 
+func (f *fake) Card(_ context.Context, model string, version int) (bakeoff.Card, error) {
+	return bakeoff.Card{
+		Learner: "random_forest", Task: bakeoff.Binary, Rows: 12, Metric: "log_loss", Features: one(f, bakeoff.FeatureStrength{Column: "age", Permutation: 0.25}),
+		Dependence: one(f, bakeoff.Dependence{Column: "age", Kind: bakeoff.KindNumber}),
+	}, f.called("Card %s %d", model, version)
+}
+
 func (f *fake) Backup(_ context.Context, w io.Writer) error {
 	if f.backup != nil {
 		return f.backup(w)

@@ -39,6 +39,17 @@ func (a *api) models() {
 	})
 	a.approval()
 	a.artifact()
+	handle(a, route{
+		id: "get-card", method: http.MethodGet, path: "/models/{name}/versions/{version}/card", need: access.Read,
+		summary: "What a version was learnt from and what it looks at",
+		about:   "Importance by the learner's own word and by permutation, and how the answer depends on the most important columns, on training rows. Artifacts of commands and of earlier versions of bakeoff have none.",
+	}, func(ctx context.Context, in *struct {
+		Named
+		Version int `path:"version" minimum:"1" doc:"a version of the model"`
+	},
+	) (bakeoff.Card, error) {
+		return a.node.Card(ctx, in.Name, in.Version)
+	})
 	handle(a, route{id: "list-serving", method: http.MethodGet, path: "/serving", need: access.Read, summary: "Which nodes answer with which version"}, a.serving)
 }
 

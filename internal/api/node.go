@@ -93,6 +93,9 @@ type Models interface {
 	Acts(ctx context.Context, model string, limit int) ([]bakeoff.Act, error)
 	// Artifact writes the archive of a version's files.
 	Artifact(ctx context.Context, model string, version int, w io.Writer) error
+	// Card returns what a version's artifact says of its model; one without is an error with
+	// bakeoff.CodeNotFound.
+	Card(ctx context.Context, model string, version int) (bakeoff.Card, error)
 	// Serving returns where each model's champion answers, by model.
 	Serving(ctx context.Context) ([]client.Live, error)
 }

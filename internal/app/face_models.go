@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/client"
 	"github.com/bakeoffhq/bakeoff/internal/api"
+	"github.com/bakeoffhq/bakeoff/internal/build"
 	"github.com/bakeoffhq/bakeoff/internal/predict"
 	"github.com/bakeoffhq/bakeoff/internal/registry"
 )
@@ -133,6 +135,46 @@ func (f face) Artifact(ctx context.Context, model string, version int, w io.Writ
 		return fmt.Errorf("read the artifact of %s v%d: %w", model, version, err)
 	}
 	return copyFile(w, path)
+}
+
+// maxCard bounds what a card takes; with a thousand columns it takes a tenth of that.
+const maxCard = 16 << 20
+
+// Card implements api.Models.
+func (f face) Card(ctx context.Context, model string, version int) (card bakeoff.Card, err error) {
+	if _, err := f.recorded(ctx, model); err != nil {
+		return card, err
+	}
+	v, err := f.store.Version(ctx, model, version)
+	if err != nil {
+		return card, err
+	}
+	if err := released(v); err != nil {
+		return card, err
+	}
+	path, remove, err := f.scratchFile("artifact-")
+	if err != nil {
+		return card, err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	if err := f.store.GetFile(ctx, v.Artifact, path); err != nil {
+		return card, fmt.Errorf("read the artifact of %s v%d: %w", model, version, err)
+	}
+	text, err := build.PackedFile(path, bakeoff.CardFile, maxCard)
+	switch {
+	case bakeoff.CodeOf(err) == bakeoff.CodeNotFound && v.Lineage.Recipe.Trainer == bakeoff.TrainerCommand:
+		return card, bakeoff.Errorf(bakeoff.CodeNotFound, "%s v%d has no card: a command built it", model, version).
+			WithHint("the built-in learners write one; `bakeoff report %s` measures what any model leans on", model)
+	case bakeoff.CodeOf(err) == bakeoff.CodeNotFound:
+		return card, bakeoff.Errorf(bakeoff.CodeNotFound, "%s v%d has no card: the bakeoff that built it wrote none", model, version).
+			WithHint("a version that is built from now on has one")
+	case err != nil:
+		return card, err
+	}
+	if err := json.Unmarshal(text, &card); err != nil {
+		return card, bakeoff.Errorf(bakeoff.CodeInvalid, "read the card of %s v%d: %w", model, version, err)
+	}
+	return card, nil
 }
 
 // Serving implements api.Models.

@@ -58,7 +58,7 @@ func TrainChild(ctx context.Context, learner string, env func(string) string) er
 	if err := writeModel(model, filepath.Join(env(envModel), learn.FileName)); err != nil {
 		return err
 	}
-	return writeCard(ctx, model, request, filepath.Join(env(envModel), card.FileName))
+	return writeCard(ctx, model, request, filepath.Join(env(envModel), bakeoff.CardFile))
 }
 
 // writeCard leaves the model's card beside it.

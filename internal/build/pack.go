@@ -191,3 +191,29 @@ func checkEntry(name string, number int) error {
 	}
 	return nil
 }
+
+// PackedFile returns the contents of one file of an archive that Pack made. It is an error with
+// bakeoff.CodeNotFound if there is none of that name, and one with CodeInvalid if it is larger than
+// most bytes.
+func PackedFile(path, name string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read artifact: %w", err)
+	}
+	defer f.Close()
+	archive := tar.NewReader(f)
+	for {
+		h, err := archive.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil, bakeoff.Errorf(bakeoff.CodeNotFound, "the artifact has no file %q", name)
+		case err != nil:
+			return nil, bakeoff.Errorf(bakeoff.CodeInvalid, "read artifact: %w", err)
+		case h.Name != name || h.Typeflag != tar.TypeReg:
+			continue
+		case h.Size > most:
+			return nil, bakeoff.Errorf(bakeoff.CodeInvalid, "%q in the artifact has %d bytes, want at most %d", name, h.Size, most)
+		}
+		return io.ReadAll(archive)
+	}
+}

@@ -9,7 +9,6 @@ package card
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -22,70 +21,6 @@ import (
 	"github.com/bakeoffhq/bakeoff/internal/metric"
 	"github.com/bakeoffhq/bakeoff/internal/score"
 )
-
-// FileName is the name of the card's file in an artifact's directory.
-const FileName = "card.json"
-
-// Card describes a model. Shares and measures are rounded to six digits.
-type Card struct {
-	Learner  string               `json:"learner"`
-	Params   json.RawMessage      `json:"params"` // with defaults
-	Task     bakeoff.LearningTask `json:"task"`
-	Rows     int                  `json:"rows"`               // that the model was trained on
-	Weighted bool                 `json:"weighted,omitempty"` // the rows do not count alike
-	Classes  []Class              `json:"classes,omitempty"`
-	LeftOut  []LeftOut            `json:"left_out,omitempty"`
-	// Strength names what Feature.Strength is; empty where the learner has no such thing.
-	Strength learn.Strength `json:"strength,omitempty"`
-	// Metric is what importance by permutation is measured by, on Sample training rows that Repeats
-	// times were permuted: log_loss or rmse, which any few rows define.
-	Metric   string    `json:"metric"`
-	Sample   int       `json:"sample"`
-	Repeats  int       `json:"repeats"`
-	Features []Feature `json:"features"` // the most important by permutation first
-	// Dependence is the mean answer over DependenceSample training rows if all of them had the same
-	// value in one column (J. Friedman, Greedy function approximation, 2001).
-	DependenceSample int          `json:"dependence_sample"`
-	Dependence       []Dependence `json:"dependence"`
-}
-
-// Class is a class of the target and how many training rows have it.
-type Class struct {
-	Name string `json:"name"`
-	Rows int    `json:"rows"`
-}
-
-// LeftOut is a column that the model cannot learn from, and why.
-type LeftOut struct {
-	Column string `json:"column"`
-	Why    string `json:"why"`
-}
-
-// Feature is a column and how much the model looks at it.
-type Feature struct {
-	Column string `json:"column"`
-	// Strength is what Card.Strength says; nil where that is empty.
-	Strength *float64 `json:"strength,omitempty"`
-	// Permutation is how much the metric gets worse where the column's values stand in other rows
-	// than their own, the mean over the repeats; Deviation is its standard deviation.
-	Permutation float64 `json:"permutation"`
-	Deviation   float64 `json:"deviation"`
-}
-
-// Dependence is how the answer depends on one column.
-type Dependence struct {
-	Column string       `json:"column"`
-	Kind   bakeoff.Kind `json:"kind"`
-	Points []Point      `json:"points"` // by value for numbers, else the most frequent first
-}
-
-// Point is the mean answer at a value: a number, or the text of a category.
-type Point struct {
-	Number   *float64 `json:"number,omitempty"`
-	Category *string  `json:"category,omitempty"`
-	// Answer has one number for regression, else the mean probability of each of the card's classes.
-	Answer []float64 `json:"answer"`
-}
 
 // Training is what a model was trained on.
 type Training struct {
@@ -113,19 +48,19 @@ const (
 )
 
 // Make writes the card of a model that was trained so.
-func Make(ctx context.Context, model *learn.Model, t Training) (*Card, error) {
-	c := &Card{
+func Make(ctx context.Context, model *learn.Model, t Training) (*bakeoff.Card, error) {
+	c := &bakeoff.Card{
 		Learner: model.Learner(), Params: model.Params(), Task: t.Schema.Task, Rows: t.Table.Rows, Weighted: t.Labels.Weights != nil,
 		Classes: countClasses(t.Labels), LeftOut: leftOut(t.Table), Metric: measure(t.Schema.Task).Name(), Repeats: repeats,
 	}
-	columns := c.columns(t.Schema)
+	columns := columnsOf(c, t.Schema)
 	steps := leastSteps + int64(t.Table.Rows)*model.Steps()/fitShare
 	rows := int(min(steps, mostSteps) / max(1, model.Steps()) / 2) // half for each of the two
 	a := asked{model, t.Threads}
-	if err := c.importance(ctx, a, t, columns, min(max(rows/(1+repeats*len(columns)), leastRows), mostRows)); err != nil {
+	if err := importance(ctx, c, a, t, columns, min(max(rows/(1+repeats*len(columns)), leastRows), mostRows)); err != nil {
 		return nil, fmt.Errorf("importance by permutation: %w", err)
 	}
-	if err := c.dependence(ctx, a, t, min(max(rows/(mostCurves*mostPoints), leastMean), mostMean)); err != nil {
+	if err := dependence(ctx, c, a, t, min(max(rows/(mostCurves*mostPoints), leastMean), mostMean)); err != nil {
 		return nil, fmt.Errorf("partial dependence: %w", err)
 	}
 	return c, nil
@@ -152,8 +87,8 @@ func (a asked) Score(ctx context.Context, t *dataset.Table) (*bakeoff.Prediction
 	return a.model.Predict(ctx, t, a.threads)
 }
 
-func countClasses(l bakeoff.Labels) []Class {
-	classes := make([]Class, len(l.Classes))
+func countClasses(l bakeoff.Labels) []bakeoff.ClassCount {
+	classes := make([]bakeoff.ClassCount, len(l.Classes))
 	for i, name := range l.Classes {
 		classes[i].Name = name
 	}
@@ -164,11 +99,11 @@ func countClasses(l bakeoff.Labels) []Class {
 }
 
 // leftOut lists the columns that say nothing.
-func leftOut(t *dataset.Table) []LeftOut {
-	var list []LeftOut
+func leftOut(t *dataset.Table) []bakeoff.LeftOut {
+	var list []bakeoff.LeftOut
 	for i := range t.Columns {
 		if why := nothingToLearn(&t.Columns[i], t.Rows); why != "" {
-			list = append(list, LeftOut{t.Columns[i].Name, why})
+			list = append(list, bakeoff.LeftOut{Column: t.Columns[i].Name, Why: why})
 		}
 	}
 	return list
@@ -198,10 +133,10 @@ func nothingToLearn(c *dataset.Column, rows int) string {
 }
 
 // columns returns the names of those that are not left out.
-func (c *Card) columns(s bakeoff.Schema) []string {
+func columnsOf(c *bakeoff.Card, s bakeoff.Schema) []string {
 	var names []string
 	for _, column := range s.Columns {
-		if !slices.ContainsFunc(c.LeftOut, func(l LeftOut) bool { return l.Column == column.Name }) {
+		if !slices.ContainsFunc(c.LeftOut, func(l bakeoff.LeftOut) bool { return l.Column == column.Name }) {
 			names = append(names, column.Name)
 		}
 	}
@@ -209,7 +144,7 @@ func (c *Card) columns(s bakeoff.Schema) []string {
 }
 
 // importance fills in the features.
-func (c *Card) importance(ctx context.Context, a asked, t Training, columns []string, rows int) error {
+func importance(ctx context.Context, c *bakeoff.Card, a asked, t Training, columns []string, rows int) error {
 	found, sample, err := score.Importances(ctx, a, t.Table, t.Labels, score.Permuting{
 		Metric: measure(t.Schema.Task), Columns: columns, Seed: t.Seed, Repeats: repeats, Rows: rows,
 	})
@@ -217,10 +152,10 @@ func (c *Card) importance(ctx context.Context, a asked, t Training, columns []st
 		return err
 	}
 	c.Sample = sample
-	var strengths []float64
-	c.Strength, strengths = a.model.Strengths()
+	kind, strengths := a.model.Strengths()
+	c.Strength = string(kind)
 	for _, f := range found {
-		feature := Feature{Column: f.Column, Permutation: rounded(f.Loss), Deviation: rounded(f.Deviation)}
+		feature := bakeoff.FeatureStrength{Column: f.Column, Permutation: rounded(f.Loss), Deviation: rounded(f.Deviation)}
 		if strengths != nil {
 			at := slices.IndexFunc(t.Schema.Columns, func(s bakeoff.ColumnSchema) bool { return s.Name == f.Column })
 			strength := rounded(strengths[at])
@@ -232,7 +167,7 @@ func (c *Card) importance(ctx context.Context, a asked, t Training, columns []st
 }
 
 // dependence fills in the curves of the most important columns.
-func (c *Card) dependence(ctx context.Context, a asked, t Training, rows int) error {
+func dependence(ctx context.Context, c *bakeoff.Card, a asked, t Training, rows int) error {
 	sample := drawn(t.Table, rows, t.Seed)
 	c.DependenceSample = sample.Rows
 	for _, f := range c.Features[:min(mostCurves, len(c.Features))] {
@@ -322,8 +257,8 @@ func quantiles(values []float64) []float64 {
 }
 
 // curve asks the model about every row of the sample with every point in the place of the column.
-func curve(ctx context.Context, a asked, sample *dataset.Table, column int, points dataset.Column) (Dependence, error) {
-	d := Dependence{Column: points.Name, Kind: points.Kind}
+func curve(ctx context.Context, a asked, sample *dataset.Table, column int, points dataset.Column) (bakeoff.Dependence, error) {
+	d := bakeoff.Dependence{Column: points.Name, Kind: points.Kind}
 	cells := max(len(points.Numbers), len(points.Codes))
 	same := &dataset.Table{Rows: sample.Rows, Columns: slices.Clone(sample.Columns)}
 	for i := range cells {
@@ -342,11 +277,11 @@ func curve(ctx context.Context, a asked, sample *dataset.Table, column int, poin
 	return d, nil
 }
 
-func pointOf(c *dataset.Column, i int, answer []float64) Point {
+func pointOf(c *dataset.Column, i int, answer []float64) bakeoff.DependencePoint {
 	if c.Codes != nil {
-		return Point{Category: &c.Levels[c.Codes[i]], Answer: answer}
+		return bakeoff.DependencePoint{Category: &c.Levels[c.Codes[i]], Answer: answer}
 	}
-	return Point{Number: &c.Numbers[i], Answer: answer}
+	return bakeoff.DependencePoint{Number: &c.Numbers[i], Answer: answer}
 }
 
 // means returns the mean value, or the mean probability of each class.

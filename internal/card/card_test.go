@@ -48,7 +48,7 @@ func train(tb testing.TB, learner string, t card.Training) *learn.Model {
 	return model
 }
 
-func describe(tb testing.TB, model *learn.Model, t card.Training) *card.Card {
+func describe(tb testing.TB, model *learn.Model, t card.Training) *bakeoff.Card {
 	tb.Helper()
 	c, err := card.Make(tb.Context(), model, t)
 	if err != nil {
@@ -88,7 +88,7 @@ func TestEveryLearnerHasACard(t *testing.T) {
 }
 
 // answerAt returns the mean probability of the second class at a category.
-func answerAt(t *testing.T, c *card.Card, column, category string) float64 {
+func answerAt(t *testing.T, c *bakeoff.Card, column, category string) float64 {
 	t.Helper()
 	for _, d := range c.Dependence {
 		for _, p := range d.Points {
@@ -101,7 +101,7 @@ func answerAt(t *testing.T, c *card.Card, column, category string) float64 {
 	return 0
 }
 
-func encode(t *testing.T, c *card.Card) string {
+func encode(t *testing.T, c *bakeoff.Card) string {
 	t.Helper()
 	text, err := json.Marshal(c)
 	if err != nil {
@@ -143,14 +143,14 @@ func TestWhatSaysNothingIsLeftOutOrLast(t *testing.T) {
 			continue
 		}
 		c := describe(t, train(t, learner, rows), rows)
-		want := []card.LeftOut{{Column: "empty", Why: "all values are missing"}, {Column: "same", Why: "all values are the same"}}
+		want := []bakeoff.LeftOut{{Column: "empty", Why: "all values are missing"}, {Column: "same", Why: "all values are the same"}}
 		if diff := cmp.Diff(want, c.LeftOut); diff != "" {
 			t.Errorf("%s: left out (-want +got):\n%s", learner, diff)
 		}
 		if c.Features[0].Column != "says" || c.Features[0].Permutation < 10 {
 			t.Errorf("%s: the most important feature is %+v", learner, c.Features[0])
 		}
-		rising := slices.IsSortedFunc(c.Dependence[0].Points, func(a, b card.Point) int {
+		rising := slices.IsSortedFunc(c.Dependence[0].Points, func(a, b bakeoff.DependencePoint) int {
 			return int(math.Copysign(1, a.Answer[0]-b.Answer[0]))
 		})
 		if !rising {

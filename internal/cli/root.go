@@ -136,7 +136,7 @@ promoted and 10 kept.`,
 	)
 	root.AddCommand(grouped("start", s.demoCommand(), s.initCommand(), s.checkCommand(), s.upCommand(), s.runCommand(),
 		s.predictCommand(), s.workerCommand(), s.serveCommand())...)
-	root.AddCommand(grouped("look", s.leaderboardCommand(), s.whyCommand(), s.reportCommand(), s.historyCommand(), s.modelsCommand(),
+	root.AddCommand(grouped("look", s.leaderboardCommand(), s.whyCommand(), s.reportCommand(), s.historyCommand(), s.modelsCommand(), s.cardCommand(),
 		s.logsCommand(), s.liveCommand(), s.scheduleCommand(), s.workersCommand(), s.replayCommand(), s.diffCommand())...)
 	root.AddCommand(grouped("act", s.promoteCommand(), s.approveCommand(), s.rejectCommand(), s.rollbackCommand(), s.pauseCommand(), s.resumeCommand(),
 		s.cancelCommand(), s.retryCommand(), s.removeCommand())...)
