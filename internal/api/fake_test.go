@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -283,7 +284,7 @@ func (f *fake) Artifact(_ context.Context, model string, version int, w io.Write
 
 func (f *fake) Card(_ context.Context, model string, version int) (bakeoff.Card, error) {
 	return bakeoff.Card{
-		Learner: "random_forest", Task: bakeoff.Binary, Rows: 12, Metric: "log_loss", Features: one(f, bakeoff.FeatureStrength{Column: "age", Permutation: 0.25}),
+		Learner: "random_forest", Params: json.RawMessage(`{}`), Task: bakeoff.Binary, Rows: 12, Metric: "log_loss", Features: one(f, bakeoff.FeatureStrength{Column: "age", Permutation: 0.25}),
 		Dependence: one(f, bakeoff.Dependence{Column: "age", Kind: bakeoff.KindNumber}),
 	}, f.called("Card %s %d", model, version)
 }

@@ -141,7 +141,8 @@ func (f face) Artifact(ctx context.Context, model string, version int, w io.Writ
 const maxCard = 16 << 20
 
 // Card implements api.Models.
-func (f face) Card(ctx context.Context, model string, version int) (card bakeoff.Card, err error) {
+func (f face) Card(ctx context.Context, model string, version int) (bakeoff.Card, error) {
+	var card bakeoff.Card
 	if _, err := f.recorded(ctx, model); err != nil {
 		return card, err
 	}
@@ -152,15 +153,7 @@ func (f face) Card(ctx context.Context, model string, version int) (card bakeoff
 	if err := released(v); err != nil {
 		return card, err
 	}
-	path, remove, err := f.scratchFile("artifact-")
-	if err != nil {
-		return card, err
-	}
-	defer func() { err = errors.Join(err, remove()) }()
-	if err := f.store.GetFile(ctx, v.Artifact, path); err != nil {
-		return card, fmt.Errorf("read the artifact of %s v%d: %w", model, version, err)
-	}
-	text, err := build.PackedFile(path, bakeoff.CardFile, maxCard)
+	card, err = f.artifactCard(ctx, v.Artifact)
 	switch {
 	case bakeoff.CodeOf(err) == bakeoff.CodeNotFound && v.Lineage.Recipe.Trainer == bakeoff.TrainerCommand:
 		return card, bakeoff.Errorf(bakeoff.CodeNotFound, "%s v%d has no card: a command built it", model, version).
@@ -169,10 +162,27 @@ func (f face) Card(ctx context.Context, model string, version int) (card bakeoff
 		return card, bakeoff.Errorf(bakeoff.CodeNotFound, "%s v%d has no card: the bakeoff that built it wrote none", model, version).
 			WithHint("a version that is built from now on has one")
 	case err != nil:
+		return card, fmt.Errorf("read the card of %s v%d: %w", model, version, err)
+	}
+	return card, nil
+}
+
+// artifactCard reads the card in an artifact; one without is an error with bakeoff.CodeNotFound.
+func (f face) artifactCard(ctx context.Context, artifact bakeoff.Digest) (card bakeoff.Card, err error) {
+	path, remove, err := f.scratchFile("artifact-")
+	if err != nil {
+		return card, err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	if err := f.store.GetFile(ctx, artifact, path); err != nil {
+		return card, err
+	}
+	text, err := build.PackedFile(path, bakeoff.CardFile, maxCard)
+	if err != nil {
 		return card, err
 	}
 	if err := json.Unmarshal(text, &card); err != nil {
-		return card, bakeoff.Errorf(bakeoff.CodeInvalid, "read the card of %s v%d: %w", model, version, err)
+		return card, bakeoff.Errorf(bakeoff.CodeInvalid, "the card is damaged: %w", err)
 	}
 	return card, nil
 }

@@ -95,6 +95,9 @@ func (f face) leanings(ctx context.Context, page *report.Page) error {
 			why = errors.New("the run has no snapshot")
 		default:
 			k.Columns, k.Rows, why = f.leans(ctx, run, page.Report.Metric, row)
+			if card, err := f.artifactCard(ctx, row.Artifact); err == nil { // one without has no curves
+				page.Cards = append(page.Cards, report.Described{Candidate: row.Candidate, Role: row.Role, Version: row.Version, Card: card})
+			}
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

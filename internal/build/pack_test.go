@@ -280,3 +280,30 @@ func FuzzUnpack(f *testing.F) {
 		}
 	})
 }
+
+func TestPackedFile(t *testing.T) {
+	dir, path := t.TempDir(), filepath.Join(t.TempDir(), "artifact.tar")
+	for name, text := range map[string]string{"card.json": "{}", "model.bin": "0123456789"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := build.Pack(dir, f); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := build.PackedFile(path, "card.json", 2); err != nil || string(text) != "{}" {
+		t.Errorf("card.json: %q, %v", text, err)
+	}
+	for name, want := range map[string]bakeoff.Code{"model.bin": bakeoff.CodeInvalid, "other": bakeoff.CodeNotFound} {
+		if _, err := build.PackedFile(path, name, 9); bakeoff.CodeOf(err) != want {
+			t.Errorf("%s: %v, want code %s", name, err, want)
+		}
+	}
+}

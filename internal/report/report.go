@@ -31,7 +31,17 @@ type Page struct {
 	// Unanswered says in a sentence why there are no labels and answers; "" where there are.
 	Unanswered string
 	Importance []Importance
-	Origin     Origin
+	// Cards are those of the models that Importance is about, as far as they have one.
+	Cards  []Described
+	Origin Origin
+}
+
+// Described is a contestant with the card of its artifact.
+type Described struct {
+	Candidate string
+	Role      bakeoff.Role
+	Version   int
+	Card      bakeoff.Card
 }
 
 // Contestant is a row of the leaderboard and its answers for the judged rows.

@@ -73,6 +73,10 @@ func binary() report.Page {
 			{Candidate: "forest", Role: bakeoff.RoleChallenger, Rows: 40, Columns: []score.Importance{{Column: "tenure", Loss: 0.19, Deviation: 0.01}, {Column: "gender", Loss: -0.001, Deviation: 0.002}}},
 			{Candidate: "boosting", Role: bakeoff.RoleChampion, Version: 16, Unmeasured: "its artifact is not kept any more"},
 		},
+		Cards: []report.Described{
+			{Candidate: "forest", Role: bakeoff.RoleChallenger, Card: cardOf(0.4)},
+			{Candidate: "boosting", Role: bakeoff.RoleChampion, Version: 16, Card: cardOf(0.3)},
+		},
 		Origin: report.Origin{Seed: 7, Split: bakeoff.Split{Holdout: 0.2, By: bakeoff.SplitByHash, Seed: 7}, Program: "1.2.0"},
 	}
 	r := rand.New(rand.NewPCG(1, 2))
@@ -259,6 +263,13 @@ func TestTextIsEscaped(t *testing.T) {
 			a.Classes = p.Labels.Classes
 		}
 	}
+	for i := range p.Cards {
+		p.Cards[i].Candidate = evil
+		p.Cards[i].Card.Classes[1].Name = evil
+		p.Cards[i].Card.Dependence[0].Column = evil
+		category := evil
+		p.Cards[i].Card.Dependence[1].Points[0].Category = &category
+	}
 	for i := range p.Importance {
 		p.Importance[i].Candidate, p.Importance[i].Unmeasured = evil, evil
 		for j := range p.Importance[i].Columns {
@@ -337,5 +348,17 @@ func TestWriteEnds(t *testing.T) {
 	cancel()
 	if err := report.Write(ctx, io.Discard, binary()); !errors.Is(err, context.Canceled) {
 		t.Errorf("after its end: %v", err)
+	}
+}
+
+// cardOf returns a card with a curve over a number and one over a category.
+func cardOf(at float64) bakeoff.Card {
+	low, high, fiber := 1.0, 72.0, "Fiber optic"
+	return bakeoff.Card{
+		Task: bakeoff.Binary, DependenceSample: 200, Classes: []bakeoff.ClassCount{{Name: "No", Rows: 30}, {Name: "Yes", Rows: 10}},
+		Dependence: []bakeoff.Dependence{
+			{Column: "tenure", Kind: bakeoff.KindInteger, Points: []bakeoff.DependencePoint{{Number: &low, Answer: []float64{1 - at, at}}, {Number: &high, Answer: []float64{0.9, 0.1}}}},
+			{Column: "internet", Kind: bakeoff.KindCategory, Points: []bakeoff.DependencePoint{{Category: &fiber, Answer: []float64{1 - at, at}}}},
+		},
 	}
 }

@@ -80,7 +80,7 @@ func viewOf(p Page) view {
 		footer:   w.footer(),
 	}
 	for _, s := range []section{
-		w.leaderboard(), w.decision(), w.curves(), w.calibration(), w.confusion(), w.residuals(), w.slices(), w.importance(),
+		w.leaderboard(), w.decision(), w.curves(), w.calibration(), w.confusion(), w.residuals(), w.slices(), w.importance(), w.dependence(),
 		{id: "advice", title: "Advice", lead: sentences(w.r.Advice)},
 		w.rows(), w.origin(), w.unjudged(),
 	} {
