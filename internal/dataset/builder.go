@@ -3,23 +3,40 @@ package dataset
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/bakeoffhq/bakeoff"
 )
 
-// builder turns the cells of a file into the two parts of a snapshot.
+// builder turns the rows of a file into the two parts of a snapshot, in two passes over them: the first
+// finds out what the columns hold and which row is which, the second fills the parts. Of each row it
+// holds its identity, label and side.
 type builder struct {
 	source  Source
+	rows    *textRows
 	raw     *rawTable
 	missing missingTexts
-	target  *target
-	// trainRows and holdoutRows are the rows of the two parts, in file order.
-	trainRows, holdoutRows []int
-	span                   *bakeoff.Span // as in a Snapshot
-	notes                  []string
+	surveys []*survey // of the features, in file order
+
+	target *target
+	hashes []uint64
+	noKey  place  // the first row without a key
+	keys   bool   // every row has one
+	sides  []side // of every row
+	counts [3]int // of the rows of each side
+
+	span  *bakeoff.Span // as in a Snapshot
+	notes []string
 }
+
+// side says to which part a row belongs.
+type side uint8
+
+const (
+	setAside side = iota // it has no label
+	inTrain
+	inHoldout
+)
 
 func (b *builder) note(text string) {
 	if text != "" {
@@ -31,71 +48,60 @@ func (b *builder) errorf(format string, args ...any) *bakeoff.Error {
 	return bakeoff.Errorf(bakeoff.CodeInvalid, "%s: "+format, append([]any{b.source.Path}, args...)...)
 }
 
-func (b *builder) build(ctx context.Context, features []string, identity bakeoff.Identity) (*framed, error) {
+// find makes the first pass, and one more where that left open which categories there are.
+func (b *builder) find(ctx context.Context, features []string, identity bakeoff.Identity) error {
+	if err := b.survey(ctx, features, identity); err != nil {
+		return err
+	}
+	if b.rows.rows == 0 {
+		return bakeoff.Errorf(bakeoff.CodeInvalid, "%s: the file has a header and no rows", b.source.Path).
+			WithHint("at least two rows are needed, one to train on and one to judge by")
+	}
 	var err error
 	if b.target, err = readTarget(b.raw, b.source, b.missing); err != nil {
-		return nil, err
+		return err
 	}
-	hashes, err := identities(b.raw, identity)
-	if err != nil {
-		return nil, err
+	if !b.keys {
+		return b.raw.errorfAt(b.noKey, "column %q: the key is missing", identity.Key).
+			WithHint("every row needs a value in the key column; without data.key the features tell rows apart")
 	}
-	if err := b.split(hashes); err != nil {
-		return nil, err
+	if err := b.split(); err != nil {
+		return err
 	}
-	b.noteTarget(hashes)
-	columns, err := b.features(ctx, features)
-	if err != nil {
-		return nil, err
-	}
-	f := &framed{
-		train:   b.part(b.trainRows, columns, hashes),
-		holdout: b.part(b.holdoutRows, columns, hashes),
-	}
-	schema, err := b.schema(f)
-	if err != nil {
-		return nil, err
-	}
-	b.noteFeatures(columns, f.train, schema)
-	f.snapshot = bakeoff.Snapshot{
-		Schema:   schema,
-		Rows:     b.count(),
-		Identity: identity,
-		Split:    b.source.Split,
-		Span:     b.span,
-		Missing:  b.source.Missing,
-		Notes:    b.notes,
-	}
-	return f, nil
+	b.noteTarget()
+	b.raw.columns = nil
+	return b.settle(ctx)
 }
 
 // split decides the side of every labelled row; the others are set aside.
-func (b *builder) split(hashes []uint64) error {
-	labelled := make([]bool, len(b.raw.lines))
+func (b *builder) split() error {
+	labelled := make([]bool, b.rows.rows)
 	for row := range labelled {
 		labelled[row] = !b.target.missing(row)
 	}
-	d, err := sides(b.raw, b.source, hashes, labelled)
+	d, err := sides(b.raw, b.source, b.hashes, labelled)
 	if err != nil {
 		return err
 	}
 	b.note(d.note)
 	b.span = d.span
+	b.sides = make([]side, len(labelled))
 	for row, isLabelled := range labelled {
 		switch {
 		case !isLabelled:
 		case d.holdout[row]:
-			b.holdoutRows = append(b.holdoutRows, row)
+			b.sides[row] = inHoldout
 		default:
-			b.trainRows = append(b.trainRows, row)
+			b.sides[row] = inTrain
 		}
+		b.counts[b.sides[row]]++
 	}
-	if len(b.trainRows) == 0 {
-		return b.errorf("no training rows: all %d rows are in the holdout", len(b.holdoutRows)).
+	if b.counts[inTrain] == 0 {
+		return b.errorf("no training rows: all %d rows are in the holdout", b.counts[inHoldout]).
 			WithHint("%s", moreRows(b.source.Split, "smaller"))
 	}
-	if len(b.holdoutRows) == 0 {
-		return b.errorf("no holdout rows: all %d rows are training rows", len(b.trainRows)).
+	if b.counts[inHoldout] == 0 {
+		return b.errorf("no holdout rows: all %d rows are training rows", b.counts[inTrain]).
 			WithHint("%s", moreRows(b.source.Split, "larger"))
 	}
 	return nil
@@ -112,84 +118,51 @@ func moreRows(split bakeoff.Split, size string) string {
 	return fmt.Sprintf("more rows, a %s data.split.holdout or another data.split.seed are needed", size)
 }
 
-func (b *builder) count() bakeoff.Rows {
-	missing := len(b.raw.lines) - len(b.trainRows) - len(b.holdoutRows)
-	return bakeoff.Rows{
-		Train:         len(b.trainRows),
-		Holdout:       len(b.holdoutRows),
-		SetAside:      missing,
-		MissingTarget: missing,
+// freeze makes the second pass: it fills the parts, writes those that have a path, and describes both.
+func (b *builder) freeze(ctx context.Context, identity bakeoff.Identity, paths [3]string) (snapshot bakeoff.Snapshot, err error) {
+	schema, err := b.labels()
+	if err != nil {
+		return snapshot, err
 	}
-}
-
-// features reads the columns to learn from; each one's text is let go once it is read.
-func (b *builder) features(ctx context.Context, names []string) ([]typedColumn, error) {
-	columns := make([]typedColumn, len(names))
-	for i, name := range names {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
+	f := newFilling(b)
+	defer f.close()
+	for of, path := range paths {
+		if path != "" {
+			if err := b.create(f.parts[of], path); err != nil {
+				return snapshot, fmt.Errorf("write frozen rows: %w", err)
+			}
 		}
-		c, err := b.raw.typed(name, b.source.Columns[name], b.missing)
-		if err != nil {
-			return nil, err
-		}
-		delete(b.raw.columns, name)
-		columns[i] = c
 	}
-	return columns, nil
-}
-
-// part gathers some rows.
-func (b *builder) part(rows []int, columns []typedColumn, hashes []uint64) *Rows {
-	r := &Rows{
-		Table:    &Table{Rows: len(rows), Columns: make([]Column, len(columns))},
-		Identity: gather(hashes, rows),
+	if err := f.run(ctx); err != nil {
+		return snapshot, err
 	}
-	for i := range columns {
-		r.Table.Columns[i] = columns[i].rows(rows)
-	}
-	if b.target.classes == nil {
-		r.Labels.Values = gather(b.target.values, rows)
-		return r
-	}
-	r.Labels.Classes = b.target.classes
-	r.Labels.Codes = gather(b.target.codes, rows)
-	return r
-}
-
-// rows returns some rows of a column, with the levels that occur in them.
-func (c *Column) rows(rows []int) Column {
-	part := Column{Name: c.Name, Kind: c.Kind}
-	if c.Kind != bakeoff.KindCategory {
-		part.Numbers = gather(c.Numbers, rows)
-		return part
-	}
-	part.Codes, part.Levels = sortLevels(gather(c.Codes, rows), c.Levels)
-	return part
-}
-
-func gather[T any](values []T, rows []int) []T {
-	part := make([]T, len(rows))
-	for i, row := range rows {
-		part[i] = values[row]
-	}
-	return part
-}
-
-// schema describes the training rows.
-func (b *builder) schema(f *framed) (bakeoff.Schema, error) {
-	s := bakeoff.Schema{Target: b.source.Target, Task: b.target.task}
-	for i := range f.train.Table.Columns {
-		c := &f.train.Table.Columns[i]
-		s.Columns = append(s.Columns, bakeoff.ColumnSchema{
-			Name: c.Name, Kind: c.Kind, Categories: c.Levels, Missing: c.anyMissing(),
+	for i, s := range b.surveys {
+		schema.Columns = append(schema.Columns, bakeoff.ColumnSchema{
+			Name: s.name, Kind: s.kind(), Categories: f.traits[i].levels(), Missing: f.traits[i].missing,
 		})
 	}
+	b.noteFeatures(f.traits)
+	snapshot = bakeoff.Snapshot{
+		Schema: schema, Rows: b.count(), Identity: identity, Split: b.source.Split, Span: b.span,
+		Missing: b.source.Missing, Notes: b.notes,
+	}
+	if snapshot.Train, err = f.parts[inTrain].end(); err != nil {
+		return snapshot, fmt.Errorf("write training rows: %w", err)
+	}
+	if snapshot.Holdout, err = f.parts[inHoldout].end(); err != nil {
+		return snapshot, fmt.Errorf("write holdout: %w", err)
+	}
+	return snapshot, nil
+}
+
+// labels describes what the training rows are labelled with.
+func (b *builder) labels() (bakeoff.Schema, error) {
+	s := bakeoff.Schema{Target: b.source.Target, Task: b.target.task}
 	if b.target.classes == nil {
 		return s, nil
 	}
 	var err error
-	s.Classes, err = b.classes(f)
+	s.Classes, err = b.classes()
 	if s.Task == "" {
 		s.Task = bakeoff.Multiclass
 		if len(s.Classes) == 2 {
@@ -199,30 +172,43 @@ func (b *builder) schema(f *framed) (bakeoff.Schema, error) {
 	return s, err
 }
 
+func (b *builder) count() bakeoff.Rows {
+	return bakeoff.Rows{
+		Train:         b.counts[inTrain],
+		Holdout:       b.counts[inHoldout],
+		SetAside:      b.counts[setAside],
+		MissingTarget: b.counts[setAside],
+	}
+}
+
 // classes returns the classes of the training rows. A holdout row of another class stays in the
 // holdout, where every contestant gets it wrong: it is a row that production would bring, too.
-func (b *builder) classes(f *framed) ([]string, error) {
-	inTrain := countCodes(f.train.Labels.Codes, len(b.target.classes))
-	inHoldout := countCodes(f.holdout.Labels.Codes, len(b.target.classes))
+func (b *builder) classes() ([]string, error) {
+	counts := [3][]int{inTrain: make([]int, len(b.target.classes)), inHoldout: make([]int, len(b.target.classes))}
+	for row, code := range b.target.codes {
+		if code >= 0 {
+			counts[b.sides[row]][code]++
+		}
+	}
 	var classes, unseen []string
 	rows, judged := 0, 0
 	for code, class := range b.target.classes {
-		if inHoldout[code] > 0 {
+		if counts[inHoldout][code] > 0 {
 			judged++
 		}
-		if inTrain[code] > 0 {
+		if counts[inTrain][code] > 0 {
 			classes = append(classes, class)
-		} else if inHoldout[code] > 0 {
+		} else if counts[inHoldout][code] > 0 {
 			unseen = append(unseen, class)
-			rows += inHoldout[code]
+			rows += counts[inHoldout][code]
 		}
 	}
 	if len(classes) < 2 {
-		return nil, b.errorf("target %q: all %d training rows are of one class, %q", b.source.Target, f.train.Table.Rows, classes[0]).
+		return nil, b.errorf("target %q: all %d training rows are of one class, %q", b.source.Target, b.counts[inTrain], classes[0]).
 			WithHint("%s", moreRows(b.source.Split, "smaller"))
 	}
 	if judged < 2 {
-		return nil, b.errorf("target %q: all %d holdout rows are of one class", b.source.Target, f.holdout.Table.Rows).
+		return nil, b.errorf("target %q: all %d holdout rows are of one class", b.source.Target, b.counts[inHoldout]).
 			WithHint("%s", moreRows(b.source.Split, "larger"))
 	}
 	if rows > 0 {
@@ -242,31 +228,9 @@ func countCodes(codes []int32, n int) []int {
 	return counts
 }
 
-func (c *Column) anyMissing() bool {
-	for row := range max(len(c.Numbers), len(c.Codes)) {
-		if c.Missing(row) {
-			return true
-		}
-	}
-	return false
-}
-
-// distinctRows counts the distinct values among some of them.
-func distinctRows[T comparable](values []T) int {
-	seen := make(map[T]struct{}, len(values))
-	for _, v := range values {
-		seen[v] = struct{}{}
-	}
-	return len(seen)
-}
-
-// hasConstant reports whether every row has the same value, or none has one.
-func (c *Column) hasConstant() bool {
-	if c.Kind == bakeoff.KindCategory {
-		return len(c.Levels) == 0 || len(c.Levels) == 1 && !slices.Contains(c.Codes, -1)
-	}
-	first := c.Numbers[0]
-	return !slices.ContainsFunc(c.Numbers, func(v float64) bool {
-		return v != first && !(math.IsNaN(v) && math.IsNaN(first))
-	})
+// repeated counts the hashes that are not the first of their value.
+func repeated(hashes []uint64) int {
+	sorted := slices.Clone(hashes)
+	slices.Sort(sorted)
+	return len(hashes) - len(slices.Compact(sorted))
 }

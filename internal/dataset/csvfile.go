@@ -1,15 +1,14 @@
 package dataset
 
 import (
-	"bufio"
 	"bytes"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
-	"strings"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/bakeoffhq/bakeoff"
@@ -17,17 +16,53 @@ import (
 
 const (
 	maxColumns = 10_000
+	// maxRecord is how long one record of a CSV file may be, in bytes: after one stray quote it is the
+	// rest of the file.
+	maxRecord  = 1 << 20
 	sampleSize = 64 << 10 // how much of a file decides its delimiter
+	blockBytes = 1 << 20  // how much of a file is read at a time
 	shownCell  = 40       // how many bytes of a cell an error may show
 )
 
-// csvFile is a CSV file that is being read: its header, and then its records one by one.
+// csvFile is a CSV file that is being read: its header, and then its records, block by block or one
+// by one. It takes the format as encoding/csv does, and finds the same faults.
 type csvFile struct {
-	path    string
-	header  []string
-	closer  io.Closer
-	records *csv.Reader
-	row     int // of the last record, from 1; the header is none
+	path   string
+	header []string
+	closer io.Closer
+	reader io.Reader
+	comma  byte
+	text   []byte // what has been read, and from at on is not taken yet
+	at     int
+	last   bool  // nothing comes behind text
+	line   int   // of the byte at at, from 1
+	row    int   // of the last record, from 1; the header is none
+	failed error // what ends the file behind the records that were taken
+
+	// What next takes from.
+	block *block
+	taken int // rows of it
+	cells []string
+}
+
+// span is where a cell is in its block's text.
+type span struct{ lo, hi uint32 }
+
+// block is some rows of a file, every cell as text with the space around it cut.
+type block struct {
+	first  int // how many rows came before
+	rows   int
+	fields int // in a row
+	text   string
+	spans  []span   // of the cells, row by row
+	lines  []uint32 // where each row began in the file
+	hashes []uint64 // of the rows, for their identities; nil until they are made
+}
+
+// cell returns a cell; it shares memory with the block.
+func (b *block) cell(row, field int) string {
+	s := b.spans[row*b.fields+field]
+	return b.text[s.lo:s.hi]
 }
 
 // openCSVFile opens a file and reads its header.
@@ -55,26 +90,35 @@ func openError(path string, err error) error {
 
 // newCSVFile reads the header of the CSV text in r. The path only names it in errors.
 func newCSVFile(path string, r io.Reader) (*csvFile, error) {
-	buffered := bufio.NewReaderSize(r, sampleSize)
-	sample, err := buffered.Peek(sampleSize)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, bakeoff.Errorf(bakeoff.CodeInvalid, "read data: %w", err)
+	f := &csvFile{path: path, reader: r, line: 1}
+	if err := f.more(); err != nil {
+		return nil, err
 	}
+	sample := f.text[:min(len(f.text), sampleSize)]
 	if err := checkFormat(path, sample); err != nil {
 		return nil, err
 	}
 	if rest, found := bytes.CutPrefix(sample, []byte("\ufeff")); found {
-		sample = rest
-		_, _ = buffered.Discard(3) // it was peeked
+		f.at, sample = len(sample)-len(rest), rest
 	}
-	comma := detectDelimiter(sample)
-	records := csv.NewReader(newGuard(buffered, comma))
-	records.Comma = rune(comma)
-	records.ReuseRecord = true
-	records.FieldsPerRecord = -1
-	records.TrimLeadingSpace = comma != '\t' // it would take empty cells for space
-	f := &csvFile{path: path, records: records}
+	f.comma = detectDelimiter(sample)
 	return f, f.readHeader()
+}
+
+// more reads another piece of the file behind what is not taken yet.
+func (f *csvFile) more() error {
+	left := copy(f.text, f.text[f.at:])
+	f.text, f.at = slices.Grow(f.text[:left], blockBytes), 0
+	n, err := io.ReadFull(f.reader, f.text[left:left+blockBytes])
+	f.text = f.text[:left+n]
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		f.last = true
+		return nil
+	}
+	if err != nil {
+		return bakeoff.Errorf(bakeoff.CodeInvalid, "read data: %w", err)
+	}
+	return nil
 }
 
 // checkFormat refuses what is clearly not CSV text.
@@ -98,61 +142,99 @@ func checkFormat(path string, sample []byte) error {
 }
 
 func (f *csvFile) readHeader() error {
-	cells, err := f.records.Read()
+	cells, line, err := f.record(nil)
 	if err != nil {
-		return f.readError(err)
+		return err
 	}
 	if len(cells) > maxColumns {
-		return f.errorf(f.line(), "the header has %d columns, at most %d are possible", len(cells), maxColumns).
+		return f.errorf(line, "the header has %d columns, at most %d are possible", len(cells), maxColumns).
 			WithHint("leave out columns that say nothing about the target")
 	}
-	f.header = make([]string, len(cells))
+	header := make([]string, len(cells))
 	seen := make(map[string]int, len(cells))
 	for i, cell := range cells {
-		name := strings.Clone(strings.TrimSpace(cell))
+		name := string(f.text[cell.lo:cell.hi])
 		if name == "" {
-			return f.errorf(f.line(), "column %d has no name", i+1).WithHint("every column needs a name in the header")
+			return f.errorf(line, "column %d has no name", i+1).WithHint("every column needs a name in the header")
 		}
 		if !utf8.ValidString(name) {
-			return f.errorf(f.line(), "the name of column %d is not UTF-8 text", i+1).WithHint("save the file as UTF-8")
+			return f.errorf(line, "the name of column %d is not UTF-8 text", i+1).WithHint("save the file as UTF-8")
 		}
 		if first, ok := seen[name]; ok {
-			return f.errorf(f.line(), "columns %d and %d are both named %q", first+1, i+1, name).WithHint("rename one of them")
+			return f.errorf(line, "columns %d and %d are both named %q", first+1, i+1, name).WithHint("rename one of them")
 		}
 		seen[name] = i
-		f.header[i] = name
+		header[i] = name
 	}
+	f.header = header
 	return nil
 }
 
-// next returns the next record, as many cells as the header has, with the space around them cut;
-// they are valid until the next call. At the end it returns io.EOF.
+// next returns the cells of the next record, as many as the header has. The slice is valid until the
+// next call, its texts for as long as anybody wants. At the end it returns io.EOF.
 func (f *csvFile) next() ([]string, error) {
-	cells, err := f.records.Read()
-	if errors.Is(err, io.EOF) {
-		return nil, io.EOF
-	}
-	f.row++
-	if err != nil {
-		return nil, f.readError(err)
-	}
-	if len(cells) != len(f.header) {
-		err := f.errorf(f.line(), "row %d: %d fields found, %d wanted", f.row, len(cells), len(f.header))
-		if len(cells) < len(f.header) {
-			return nil, err.WithHint("add the missing cells, or remove a line that was cut short")
+	if f.block == nil || f.taken == f.block.rows {
+		b, err := f.nextBlock()
+		if err != nil {
+			return nil, err
 		}
-		return nil, err.WithHint("quote the cells that contain the delimiter %q", f.records.Comma)
+		f.block, f.taken = b, 0
 	}
-	for i, cell := range cells {
-		cells[i] = strings.TrimSpace(cell)
+	f.cells = f.cells[:0]
+	for field := range f.header {
+		f.cells = append(f.cells, f.block.cell(f.taken, field))
 	}
-	return cells, nil
+	f.taken++
+	return f.cells, nil
 }
 
-// line returns where the last record began.
-func (f *csvFile) line() int {
-	line, _ := f.records.FieldPos(0)
-	return line
+// place returns the number, from 1, of the record that next returned, and where in the file it began.
+func (f *csvFile) place() (row, line int) {
+	if f.block == nil {
+		return 0, 0
+	}
+	return f.block.first + f.taken, int(f.block.lines[f.taken-1])
+}
+
+// nextBlock returns the next rows, at least one. At the end it returns io.EOF.
+func (f *csvFile) nextBlock() (*block, error) {
+	if f.failed != nil {
+		return nil, f.failed
+	}
+	b := &block{first: f.row, fields: len(f.header)}
+	for f.at < len(f.text) || len(b.lines) == 0 {
+		cells := len(b.spans)
+		spans, line, err := f.record(b.spans)
+		if errors.Is(err, errCut) {
+			break
+		}
+		if err == nil {
+			f.row++
+			err = f.ragged(len(spans)-cells, line)
+		}
+		if f.failed = err; err != nil {
+			break
+		}
+		b.spans = spans
+		b.lines = append(b.lines, uint32(min(line, math.MaxUint32)))
+	}
+	if b.rows = len(b.lines); b.rows == 0 {
+		return nil, f.failed
+	}
+	b.text = string(f.text[:f.at])
+	return b, nil
+}
+
+// ragged reports an error where a row does not have as many cells as the header.
+func (f *csvFile) ragged(cells, line int) error {
+	if cells == len(f.header) {
+		return nil
+	}
+	err := f.errorf(line, "row %d: %d fields found, %d wanted", f.row, cells, len(f.header))
+	if cells < len(f.header) {
+		return err.WithHint("add the missing cells, or remove a line that was cut short")
+	}
+	return err.WithHint("quote the cells that contain the delimiter %q", f.comma)
 }
 
 func (f *csvFile) close() error {
@@ -166,22 +248,19 @@ func (f *csvFile) errorf(line int, format string, args ...any) *bakeoff.Error {
 	return bakeoff.Errorf(bakeoff.CodeInvalid, "%s:%d: %s", f.path, line, fmt.Sprintf(format, args...))
 }
 
-// readError says in a person's words what encoding/csv or the guard found.
-func (f *csvFile) readError(err error) error {
-	if g, ok := errors.AsType[*guardError](err); ok {
-		return f.errorf(g.line, "%s", g.what).
-			WithHint("look for a stray quote (\") in that line; a quote inside a quoted cell is written twice")
-	}
-	p, ok := errors.AsType[*csv.ParseError](err)
-	if !ok {
-		return bakeoff.Errorf(bakeoff.CodeInvalid, "read data: %w", err)
-	}
-	what := "text follows a closing quote"
-	if errors.Is(p.Err, csv.ErrBareQuote) {
-		what = "a quote inside a cell that does not begin with one"
-	}
-	return bakeoff.Errorf(bakeoff.CodeInvalid, "%s:%d:%d: %s", f.path, p.Line, p.Column, what).
-		WithHint("put the whole cell in quotes and write a quote inside it twice")
+// errorfAt is an error about a place in a line.
+func (f *csvFile) errorfAt(line, column int, what string) *bakeoff.Error {
+	return bakeoff.Errorf(bakeoff.CodeInvalid, "%s:%d:%d: %s", f.path, line, column, what)
+}
+
+// stray is an error about the line where a record goes wrong without an end.
+func (f *csvFile) stray(line int, format string, args ...any) error {
+	return f.errorf(line, format, args...).
+		WithHint("look for a stray quote (\") in that line; a quote inside a quoted cell is written twice")
+}
+
+func (f *csvFile) tooLong(line int) error {
+	return f.stray(line, "the record that begins here has more than %d bytes", maxRecord)
 }
 
 // looksLikeData reports whether every name of a header is a number: most likely there is no header.

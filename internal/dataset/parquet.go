@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/parquet-go/parquet-go"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/bakeoffhq/bakeoff"
 )
@@ -40,12 +41,14 @@ type frozenColumn struct {
 }
 
 // frozenColumns returns the columns of a part in the order in which Parquet files have them: by name.
-func frozenColumns(r *Rows, schema bakeoff.Schema) []frozenColumn {
+// Of a row group they read what its rows hold at the time. Texts says which columns of texts, by name,
+// are written as a dictionary.
+func frozenColumns(r *Rows, target string, texts func(name string) bool) []frozenColumn {
 	columns := make([]frozenColumn, 0, len(r.Table.Columns)+2)
 	for i := range r.Table.Columns {
-		columns = append(columns, frozenFeature(&r.Table.Columns[i]))
+		columns = append(columns, frozenFeature(&r.Table.Columns[i], texts))
 	}
-	columns = append(columns, frozenTarget(r.Labels, schema.Target), frozenColumn{
+	columns = append(columns, frozenTarget(r.Labels, target, texts), frozenColumn{
 		name: identityColumn,
 		// Hashes do not compress, and ReadParquet can tell from the file's size how many there can be.
 		node:  parquet.Compressed(parquet.Encoded(parquet.Uint(64), &parquet.Plain), &parquet.Uncompressed),
@@ -55,7 +58,7 @@ func frozenColumns(r *Rows, schema bakeoff.Schema) []frozenColumn {
 	return columns
 }
 
-func frozenTarget(labels bakeoff.Labels, name string) frozenColumn {
+func frozenTarget(labels bakeoff.Labels, name string, texts func(name string) bool) frozenColumn {
 	if labels.Codes == nil {
 		return frozenColumn{
 			name:  name,
@@ -63,12 +66,12 @@ func frozenTarget(labels bakeoff.Labels, name string) frozenColumn {
 			value: func(row int) parquet.Value { return parquet.DoubleValue(labels.Values[row]) },
 		}
 	}
-	return frozenTexts(name, labels.Codes, labels.Classes)
+	return frozenTexts(name, labels.Codes, labels.Classes, texts(name))
 }
 
-func frozenFeature(c *Column) frozenColumn {
+func frozenFeature(c *Column, texts func(name string) bool) frozenColumn {
 	if c.Kind == bakeoff.KindCategory {
-		f := frozenTexts(c.Name, c.Codes, c.Levels)
+		f := frozenTexts(c.Name, c.Codes, c.Levels, texts(c.Name))
 		f.node = parquet.Optional(f.node)
 		return f
 	}
@@ -94,15 +97,13 @@ func frozenNumber(kind bakeoff.Kind) (parquet.Node, func(float64) parquet.Value)
 	return parquet.Leaf(parquet.DoubleType), parquet.DoubleValue
 }
 
-func frozenTexts(name string, codes []int32, levels []string) frozenColumn {
+func frozenTexts(name string, codes []int32, levels []string, dictionary bool) frozenColumn {
 	values := make([]parquet.Value, len(levels))
-	total := 0
 	for i, level := range levels {
 		values[i] = parquet.ByteArrayValue([]byte(level))
-		total += len(level)
 	}
 	f := frozenColumn{name: name, node: parquet.String()}
-	if total <= maxDictionary {
+	if dictionary {
 		f.node = parquet.Encoded(f.node, &parquet.RLEDictionary)
 	}
 	f.value = func(row int) parquet.Value {
@@ -120,60 +121,85 @@ func frozenTexts(name string, codes []int32, levels []string) frozenColumn {
 	return f
 }
 
-// writeParquet writes a part to a file and returns the digest of its bytes, which follow from the
-// rows and the schema alone.
-func writeParquet(ctx context.Context, path string, r *Rows, schema bakeoff.Schema) (digest bakeoff.Digest, err error) {
-	file, err := os.Create(path)
-	if err != nil {
-		return "", err
-	}
-	defer func() {
-		if closeErr := file.Close(); err == nil {
-			err = closeErr
-		}
-	}()
-	if err := writeRows(ctx, file, r, schema); err != nil {
-		return "", err
-	}
-	if err := Seal(file); err != nil {
-		return "", err
-	}
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return "", err
-	}
-	sum := sha256.New()
-	if _, err := io.Copy(sum, file); err != nil {
-		return "", err
-	}
-	return bakeoff.DigestOfSum(sum.Sum(nil)), nil
+// partWriter writes a part to a file, one row group after the other. Its bytes follow from the rows
+// and the schema alone.
+type partWriter struct {
+	file    *os.File
+	columns []frozenColumn
+	writer  *parquet.Writer
 }
 
-func writeRows(ctx context.Context, w io.Writer, r *Rows, schema bakeoff.Schema) error {
-	columns := frozenColumns(r, schema)
-	group := make(parquet.Group, len(columns))
-	for _, c := range columns {
-		group[c.name] = c.node
+// newPartWriter creates a file for a part. Group holds the rows of a row group at the time; its slices
+// stay the same, and so do the levels and classes of all row groups.
+func newPartWriter(path string, group *Rows, target string, texts func(name string) bool) (*partWriter, error) {
+	file, err := os.Create(path)
+	if err != nil {
+		return nil, err
 	}
-	writer := parquet.NewWriter(w,
-		parquet.NewSchema("rows", group),
+	w := &partWriter{file: file, columns: frozenColumns(group, target, texts)}
+	node := make(parquet.Group, len(w.columns))
+	for _, c := range w.columns {
+		node[c.name] = c.node
+	}
+	w.writer = parquet.NewWriter(file,
+		parquet.NewSchema("rows", node),
 		parquet.Compression(&parquet.Snappy),
 		parquet.CreatedBy("bakeoff", "1", ""), // of the format, so that an upgrade does not change the bytes
 	)
-	for lo := 0; lo < r.Table.Rows; lo += rowGroupRows {
-		hi := min(lo+rowGroupRows, r.Table.Rows)
-		for i, c := range columns {
+	return w, nil
+}
+
+// write writes the first rows of the group as a row group.
+func (w *partWriter) write(ctx context.Context, rows int) error {
+	writers := w.writer.ColumnWriters()
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(allWorkers())
+	for i, c := range w.columns {
+		group.Go(func() error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			if err := c.write(writer.ColumnWriters()[i], i, lo, hi); err != nil {
+			if err := c.write(writers[i], i, 0, rows); err != nil {
 				return fmt.Errorf("column %q: %w", c.name, err)
 			}
-		}
-		if err := writer.Flush(); err != nil {
-			return err
-		}
+			if err := writers[i].Flush(); err != nil { // compresses what is left, here and not one after the other
+				return fmt.Errorf("column %q: %w", c.name, err)
+			}
+			return nil
+		})
 	}
-	return writer.Close()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return w.writer.Flush()
+}
+
+// end ends the file and returns its digest.
+func (w *partWriter) end() (bakeoff.Digest, error) {
+	if err := w.writer.Close(); err != nil {
+		return "", err
+	}
+	if err := Seal(w.file); err != nil {
+		return "", err
+	}
+	if _, err := w.file.Seek(0, io.SeekStart); err != nil {
+		return "", err
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, w.file); err != nil {
+		return "", err
+	}
+	return bakeoff.DigestOfSum(sum.Sum(nil)), w.close()
+}
+
+// close closes the file; again, it does nothing.
+func (w *partWriter) close() error {
+	if w.file == nil {
+		return nil
+	}
+	file := w.file
+	w.file = nil
+	return file.Close()
 }
 
 // write writes the rows from lo up to hi, in batches that are bounded by the size of their text.

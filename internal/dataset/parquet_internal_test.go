@@ -26,7 +26,14 @@ func TestDamageBehindTheSealIsAnErrorWithItsPlace(t *testing.T) {
 		Identity: []uint64{5, 6},
 	}
 	path := filepath.Join(t.TempDir(), "part")
-	if _, err := writeParquet(t.Context(), path, rows, schema); err != nil {
+	w, err := newPartWriter(path, rows, schema.Target, func(string) bool { return true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.write(t.Context(), rows.Table.Rows); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.end(); err != nil {
 		t.Fatal(err)
 	}
 	whole, err := os.ReadFile(path)

@@ -1,9 +1,6 @@
 package dataset
 
 import (
-	"context"
-	"errors"
-	"io"
 	"math"
 	"slices"
 	"strings"
@@ -11,9 +8,6 @@ import (
 
 	"github.com/bakeoffhq/bakeoff"
 )
-
-// contextRows is after how many rows a loop asks whether it should stop.
-const contextRows = 4096
 
 // rawColumn holds the cells of one column of a file as one text, so that a cell costs four bytes
 // beside its own.
@@ -40,51 +34,49 @@ func (c *rawColumn) cells() []string {
 	return cells
 }
 
-// rawTable is a file as it was read: its rows by column, every cell as text.
+// rawTable is what is held of a file as text: the columns that are not features, every cell of them.
 type rawTable struct {
 	path    string
-	header  []string
 	lines   []uint32              // where each row began in the file
-	columns map[string]*rawColumn // those that were kept
+	columns map[string]*rawColumn // those that are held
+	fields  map[string]int        // where in a row they are
 }
 
-// readRaw reads the rows of a file. Only the columns for which keep is true are held.
-func readRaw(ctx context.Context, f *csvFile, keep func(name string) bool) (*rawTable, error) {
-	t := &rawTable{path: f.path, header: f.header, columns: make(map[string]*rawColumn)}
-	kept := make([]*rawColumn, len(f.header)) // nil for those that are not
-	for i, name := range f.header {
-		if keep(name) {
-			kept[i] = &rawColumn{name: name}
-			t.columns[name] = kept[i]
+// newRawTable returns a table that will hold the columns of those names.
+func newRawTable(path string, header []string, names ...string) *rawTable {
+	t := &rawTable{path: path, columns: make(map[string]*rawColumn), fields: make(map[string]int)}
+	for field, name := range header {
+		if slices.Contains(names, name) {
+			t.columns[name], t.fields[name] = &rawColumn{name: name}, field
 		}
 	}
-	for {
-		if f.row%contextRows == 0 && ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		cells, err := f.next()
-		if errors.Is(err, io.EOF) {
-			return t, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		t.lines = append(t.lines, uint32(min(f.line(), math.MaxUint32)))
-		for i, c := range kept {
-			if c == nil {
-				continue
+	return t
+}
+
+// add takes what is held of a block.
+func (t *rawTable) add(b *block) error {
+	t.lines = append(t.lines, b.lines...)
+	for name, field := range t.fields {
+		c := t.columns[name]
+		for row := range b.rows {
+			cell := b.cell(row, field)
+			if c.text.Len()+len(cell) > math.MaxUint32 {
+				return t.errorf(b.first+row, "column %q has more than 4 GiB of text", name)
 			}
-			if c.text.Len()+len(cells[i]) > math.MaxUint32 {
-				return nil, f.errorf(f.line(), "row %d: column %q has more than 4 GiB of text", f.row, c.name)
-			}
-			c.add(cells[i])
+			c.add(cell)
 		}
 	}
+	return nil
 }
 
 // errorf returns an error about a row, counted from 0.
 func (t *rawTable) errorf(row int, format string, args ...any) *bakeoff.Error {
-	prefix := []any{t.path, t.lines[row], row + 1}
+	return t.errorfAt(place{row, t.lines[row]}, format, args...)
+}
+
+// errorfAt returns an error about a place.
+func (t *rawTable) errorfAt(at place, format string, args ...any) *bakeoff.Error {
+	prefix := []any{t.path, at.line, at.row + 1}
 	return bakeoff.Errorf(bakeoff.CodeInvalid, "%s:%d: row %d, "+format, append(prefix, args...)...)
 }
 
@@ -92,8 +84,6 @@ func (t *rawTable) errorf(row int, format string, args ...any) *bakeoff.Error {
 type typedColumn struct {
 	Column
 	notFinite int // how many cells were infinite, which are missing now
-	// numbers says that the texts of a category are all numbers: codes with leading zeros.
-	numbers bool
 }
 
 // typed reads a column as the stated kind, or infers one from all of its cells where none is stated.
@@ -168,10 +158,7 @@ func (t *rawTable) category(name string, cells []string, missing missingTexts) (
 				WithHint("save the file as UTF-8")
 		}
 	}
-	c := typedColumn{Column: Column{Name: name, Kind: bakeoff.KindCategory, Codes: codes, Levels: levels}}
-	isText := func(level string) bool { _, ok := parseFinite(level); return !ok }
-	c.numbers = len(levels) > 0 && !slices.ContainsFunc(levels, isText)
-	return c, nil
+	return typedColumn{Column: Column{Name: name, Kind: bakeoff.KindCategory, Codes: codes, Levels: levels}}, nil
 }
 
 // encode returns the sorted distinct cells and each cell's index among them, -1 for a missing one.

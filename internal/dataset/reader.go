@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math"
 	"slices"
 
 	"github.com/bakeoffhq/bakeoff"
@@ -72,7 +71,7 @@ func (r *Reader) Next(ctx context.Context, limit int) (*Table, [][]string, error
 	if ctx.Err() != nil {
 		return nil, nil, context.Cause(ctx)
 	}
-	first := r.file.row
+	first, _ := r.file.place()
 	var rows [][]string
 	var lines []uint32
 	size := 0
@@ -88,7 +87,8 @@ func (r *Reader) Next(ctx context.Context, limit int) (*Table, [][]string, error
 		for _, cell := range cells {
 			size += len(cell)
 		}
-		lines = append(lines, uint32(min(r.file.line(), math.MaxUint32)))
+		_, line := r.file.place()
+		lines = append(lines, uint32(line))
 	}
 	if len(rows) == 0 {
 		return nil, nil, io.EOF

@@ -29,17 +29,13 @@ type Source struct {
 // files: features, target, and each row's identity. It returns their description; the same rows give
 // the same files and the same digests. Everything that is wrong with the source is a *bakeoff.Error
 // with CodeInvalid that names the place.
+//
+// A large file is read twice, or three times where its categories are not clear before it ends. What is
+// held in memory of it are the distinct texts of the categories, and some 30 bytes a row.
 func Freeze(ctx context.Context, s Source, trainPath, holdoutPath string) (bakeoff.Snapshot, error) {
-	f, err := frame(ctx, s)
+	snapshot, err := frame(ctx, s, [3]string{inTrain: trainPath, inHoldout: holdoutPath})
 	if err != nil {
 		return bakeoff.Snapshot{}, err
-	}
-	snapshot := f.snapshot
-	if snapshot.Train, err = writeParquet(ctx, trainPath, f.train, snapshot.Schema); err != nil {
-		return bakeoff.Snapshot{}, fmt.Errorf("write training rows: %w", err)
-	}
-	if snapshot.Holdout, err = writeParquet(ctx, holdoutPath, f.holdout, snapshot.Schema); err != nil {
-		return bakeoff.Snapshot{}, fmt.Errorf("write holdout: %w", err)
 	}
 	description, err := json.Marshal(snapshot)
 	if err != nil {
@@ -51,53 +47,34 @@ func Freeze(ctx context.Context, s Source, trainPath, holdoutPath string) (bakeo
 
 // Inspect finds what Freeze would, and writes nothing: the digests of the result are empty.
 func Inspect(ctx context.Context, s Source) (bakeoff.Snapshot, error) {
-	f, err := frame(ctx, s)
+	return frame(ctx, s, [3]string{})
+}
+
+// frame reads, splits and describes a source, and writes the parts that have a path.
+func frame(ctx context.Context, s Source, paths [3]string) (bakeoff.Snapshot, error) {
+	file, err := openCSVFile(s.Path)
 	if err != nil {
 		return bakeoff.Snapshot{}, err
 	}
-	return f.snapshot, nil
-}
-
-// framed is a source that was read and split.
-type framed struct {
-	snapshot       bakeoff.Snapshot // without digests
-	train, holdout *Rows
-}
-
-func frame(ctx context.Context, s Source) (*framed, error) {
-	file, err := openCSVFile(s.Path)
-	if err != nil {
-		return nil, err
-	}
 	defer func() { _ = file.close() }() // read only
-	return frameFile(ctx, s, file)
-}
-
-// frameFile does the work of Freeze up to the two parts in memory.
-func frameFile(ctx context.Context, s Source, file *csvFile) (*framed, error) {
 	if err := checkColumns(s, file.header, file.path); err != nil {
-		return nil, err
+		return bakeoff.Snapshot{}, err
 	}
 	features := featureNames(s, file.header)
 	if len(features) == 0 {
-		return nil, bakeoff.Errorf(bakeoff.CodeInvalid, "%s: no feature columns are left", s.Path).
+		return bakeoff.Snapshot{}, bakeoff.Errorf(bakeoff.CodeInvalid, "%s: no feature columns are left", s.Path).
 			WithHint("at least one column that is neither target nor key is needed")
 	}
+	b := &builder{
+		source: s, rows: newTextRows(file), missing: newMissingTexts(s.Missing),
+		raw: newRawTable(file.path, file.header, s.Target, s.Split.Column),
+	}
 	identity, note := identify(s, file.header, features)
-	t, err := readRaw(ctx, file, func(name string) bool {
-		return slices.Contains([]string{s.Target, s.Key, s.Split.Column}, name) ||
-			!slices.Contains(s.Ignore, name) || slices.Contains(identity.Columns, name)
-	})
-	if err != nil {
-		return nil, err
-	}
-	if len(t.lines) == 0 {
-		return nil, bakeoff.Errorf(bakeoff.CodeInvalid, "%s: the file has a header and no rows", s.Path).
-			WithHint("at least two rows are needed, one to train on and one to judge by")
-	}
-	b := &builder{source: s, raw: t, missing: newMissingTexts(s.Missing)}
 	b.note(note)
-	return b.build(ctx, features, identity)
+	if err := b.find(ctx, features, identity); err != nil {
+		return bakeoff.Snapshot{}, err
+	}
+	return b.freeze(ctx, identity, paths)
 }
 
 // checkColumns looks for every column that the source names in the header.

@@ -60,44 +60,38 @@ func absent(names, header []string) []string {
 	return lost
 }
 
-// identities hashes what identifies each row: the key's text, or the names and values of the
-// identity's columns. The hash depends on neither the order of rows and columns nor the user's
-// settings, and numbers are hashed by value: a file exported anew with 1.0 for 1 has the same rows.
-func identities(t *rawTable, id bakeoff.Identity) ([]uint64, error) {
-	if id.Key != "" {
-		return keyIdentities(t, id.Key)
-	}
-	hashes := make([]uint64, len(t.lines))
-	var buf []byte
-	for _, name := range id.Columns {
-		for row, cell := range t.columns[name].cells() {
-			buf = binary.LittleEndian.AppendUint64(buf[:0], hashes[row])
-			buf = appendText(buf, name)
-			hashes[row] = xxhash.Sum64(appendCell(buf, cell))
-		}
-	}
-	return hashes, nil
+// columnHash adds the cells of one column to the hashes of their rows. A row's hash is that of its key's
+// text, or of the names and values of the identity's columns, sorted by name. It depends on neither the
+// order of rows and columns nor the user's settings, and numbers are hashed by value: a file exported
+// anew with 1.0 for 1 has the same rows.
+type columnHash struct {
+	key bool   // the column is the key
+	buf []byte // eight bytes for the hash of the columns before, then the name
 }
 
-func keyIdentities(t *rawTable, key string) ([]uint64, error) {
-	hashes := make([]uint64, len(t.lines))
-	for row, cell := range t.columns[key].cells() {
-		if missingText(cell) {
-			return nil, t.errorf(row, "column %q: the key is missing", key).
-				WithHint("every row needs a value in the key column; without data.key the features tell rows apart")
-		}
-		hashes[row] = xxhash.Sum64String(cell)
+func newColumnHash(name string, key bool) *columnHash {
+	return &columnHash{key: key, buf: appendText(make([]byte, 8), name)}
+}
+
+// with returns the hash of a row with a cell, of which n is what parseNumber found.
+func (h *columnHash) with(before uint64, cell string, n cellNumber) uint64 {
+	if h.key {
+		return xxhash.Sum64String(cell)
 	}
-	return hashes, nil
+	binary.LittleEndian.PutUint64(h.buf, before)
+	name := len(h.buf)
+	buf := appendCell(h.buf, cell, n)
+	h.buf = buf[:name]
+	return xxhash.Sum64(buf)
 }
 
 // appendCell appends a cell's meaning: one of missing, a number, a text.
-func appendCell(buf []byte, cell string) []byte {
+func appendCell(buf []byte, cell string, n cellNumber) []byte {
 	if missingText(cell) {
 		return append(buf, 'm')
 	}
-	if v, ok := inferNumber(cell); ok {
-		return binary.LittleEndian.AppendUint64(append(buf, 'n'), math.Float64bits(v))
+	if n.ok && !n.form.zeros {
+		return binary.LittleEndian.AppendUint64(append(buf, 'n'), math.Float64bits(n.value))
 	}
 	if v, ok := parseTrueFalse(cell); ok {
 		return append(buf, 'b', byte(v))
