@@ -48,6 +48,9 @@ type Schema struct {
 	Task    LearningTask   `json:"task"`
 	// Classes are the target's values, sorted; for Binary the second is the positive class. Nil for Regression.
 	Classes []string `json:"classes,omitempty"`
+	// Weight is the column that says how much a row counts in training; "" where each counts one. It
+	// is no feature, and rows to be scored do not have it.
+	Weight string `json:"weight,omitempty"`
 }
 
 // Labels are the target's values of some rows, one form per learning task.

@@ -72,6 +72,7 @@ type Data struct {
 	Target  string
 	Task    LearningTask // "" to infer it from the target
 	Key     string       // the column that identifies a row; "" for the feature columns
+	Weight  string       // the column that says how much a row counts in training; "" for one each
 	Columns map[string]Kind
 	Ignore  []string
 	Missing []string // texts that mean a missing value, beside the built-in ones

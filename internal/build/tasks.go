@@ -135,7 +135,7 @@ func (t *Tasks) freeze(ctx context.Context, p *bakeoff.Pipeline, due time.Time, 
 func Source(p *bakeoff.Pipeline, at time.Time) dataset.Source {
 	d := p.Data
 	return dataset.Source{
-		Path: d.Source, Target: d.Target, Task: d.Task, Key: d.Key,
+		Path: d.Source, Target: d.Target, Task: d.Task, Key: d.Key, Weight: d.Weight,
 		Columns: d.Columns, Ignore: d.Ignore, Missing: d.Missing, Split: d.Split.At(at),
 	}
 }

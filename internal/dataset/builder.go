@@ -18,12 +18,13 @@ type builder struct {
 	missing missingTexts
 	surveys []*survey // of the features, in file order
 
-	target *target
-	hashes []uint64
-	noKey  place  // the first row without a key
-	keys   bool   // every row has one
-	sides  []side // of every row
-	counts [3]int // of the rows of each side
+	target  *target
+	weights []float64 // of every row; nil where the source names none
+	hashes  []uint64
+	noKey   place  // the first row without a key
+	keys    bool   // every row has one
+	sides   []side // of every row
+	counts  [3]int // of the rows of each side
 
 	span  *bakeoff.Span // as in a Snapshot
 	notes []string
@@ -61,11 +62,17 @@ func (b *builder) find(ctx context.Context, features []string, identity bakeoff.
 	if b.target, err = readTarget(b.raw, b.source, b.missing); err != nil {
 		return err
 	}
+	if b.weights, err = readWeights(b.raw, b.source, b.missing, b.target); err != nil {
+		return err
+	}
 	if !b.keys {
 		return b.raw.errorfAt(b.noKey, "column %q: the key is missing", identity.Key).
 			WithHint("every row needs a value in the key column; without data.key the features tell rows apart")
 	}
 	if err := b.split(); err != nil {
+		return err
+	}
+	if err := b.checkWeights(); err != nil {
 		return err
 	}
 	b.noteTarget()
@@ -157,7 +164,7 @@ func (b *builder) freeze(ctx context.Context, identity bakeoff.Identity, paths [
 
 // labels describes what the training rows are labelled with.
 func (b *builder) labels() (bakeoff.Schema, error) {
-	s := bakeoff.Schema{Target: b.source.Target, Task: b.target.task}
+	s := bakeoff.Schema{Target: b.source.Target, Task: b.target.task, Weight: b.source.Weight}
 	if b.target.classes == nil {
 		return s, nil
 	}

@@ -9,14 +9,18 @@ import (
 )
 
 // WriteCSV writes rows as a trainer of any language reads them: a header, the features in the order
-// of the schema and then the target, in canonical text; a missing value is an empty cell. Booleans
+// of the schema, the weight where the schema has one, and then the target, in canonical text; a missing
+// value is an empty cell. Booleans
 // are true and false, dates RFC 3339 in UTC. Every row must have a label of the schema.
 func WriteCSV(w io.Writer, r *Rows, schema bakeoff.Schema) error {
 	buffered := bufio.NewWriterSize(w, 1<<16)
 	out := csv.NewWriter(buffered)
-	record := make([]string, 0, len(r.Table.Columns)+1)
+	record := make([]string, 0, len(r.Table.Columns)+2)
 	for _, c := range r.Table.Columns {
 		record = append(record, c.Name)
+	}
+	if r.Labels.Weights != nil {
+		record = append(record, schema.Weight)
 	}
 	if err := out.Write(append(record, schema.Target)); err != nil {
 		return err
@@ -25,6 +29,9 @@ func WriteCSV(w io.Writer, r *Rows, schema bakeoff.Schema) error {
 		record = record[:0]
 		for i := range r.Table.Columns {
 			record = append(record, r.Table.Columns[i].text(row))
+		}
+		if r.Labels.Weights != nil {
+			record = append(record, formatValue(bakeoff.KindNumber, r.Labels.Weights[row]))
 		}
 		if err := out.Write(append(record, labelText(r.Labels, row))); err != nil {
 			return err

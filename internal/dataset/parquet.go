@@ -40,15 +40,24 @@ type frozenColumn struct {
 	text func(row int) int
 }
 
+// names are those of the columns that hold the labels.
+type names struct{ target, weight string }
+
 // frozenColumns returns the columns of a part in the order in which Parquet files have them: by name.
 // Of a row group they read what its rows hold at the time. Texts says which columns of texts, by name,
 // are written as a dictionary.
-func frozenColumns(r *Rows, target string, texts func(name string) bool) []frozenColumn {
+func frozenColumns(r *Rows, labels names, texts func(name string) bool) []frozenColumn {
 	columns := make([]frozenColumn, 0, len(r.Table.Columns)+2)
 	for i := range r.Table.Columns {
 		columns = append(columns, frozenFeature(&r.Table.Columns[i], texts))
 	}
-	columns = append(columns, frozenTarget(r.Labels, target, texts), frozenColumn{
+	if weights := r.Labels.Weights; weights != nil {
+		columns = append(columns, frozenColumn{
+			name: labels.weight, node: parquet.Leaf(parquet.DoubleType),
+			value: func(row int) parquet.Value { return parquet.DoubleValue(weights[row]) },
+		})
+	}
+	columns = append(columns, frozenTarget(r.Labels, labels.target, texts), frozenColumn{
 		name: identityColumn,
 		// Hashes do not compress, and ReadParquet can tell from the file's size how many there can be.
 		node:  parquet.Compressed(parquet.Encoded(parquet.Uint(64), &parquet.Plain), &parquet.Uncompressed),
@@ -126,22 +135,22 @@ func frozenTexts(name string, codes []int32, levels []string, dictionary bool) f
 type partWriter struct {
 	file    *os.File
 	columns []frozenColumn
-	writer  *parquet.Writer
+	writer  *parquet.GenericWriter[any]
 }
 
 // newPartWriter creates a file for a part. Group holds the rows of a row group at the time; its slices
 // stay the same, and so do the levels and classes of all row groups.
-func newPartWriter(path string, group *Rows, target string, texts func(name string) bool) (*partWriter, error) {
+func newPartWriter(path string, group *Rows, labels names, texts func(name string) bool) (*partWriter, error) {
 	file, err := os.Create(path)
 	if err != nil {
 		return nil, err
 	}
-	w := &partWriter{file: file, columns: frozenColumns(group, target, texts)}
+	w := &partWriter{file: file, columns: frozenColumns(group, labels, texts)}
 	node := make(parquet.Group, len(w.columns))
 	for _, c := range w.columns {
 		node[c.name] = c.node
 	}
-	w.writer = parquet.NewWriter(file,
+	w.writer = parquet.NewGenericWriter[any](file,
 		parquet.NewSchema("rows", node),
 		parquet.Compression(&parquet.Snappy),
 		parquet.CreatedBy("bakeoff", "1", ""), // of the format, so that an upgrade does not change the bytes

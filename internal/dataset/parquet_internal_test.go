@@ -26,7 +26,7 @@ func TestDamageBehindTheSealIsAnErrorWithItsPlace(t *testing.T) {
 		Identity: []uint64{5, 6},
 	}
 	path := filepath.Join(t.TempDir(), "part")
-	w, err := newPartWriter(path, rows, schema.Target, func(string) bool { return true })
+	w, err := newPartWriter(path, rows, names{target: schema.Target}, func(string) bool { return true })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,8 +34,27 @@ func ReadParquet(ctx context.Context, path string, schema bakeoff.Schema) (*Rows
 	if r.Labels, err = f.labels(schema); err != nil {
 		return nil, err
 	}
+	if r.Labels.Weights, err = f.weights(schema.Weight); err != nil {
+		return nil, err
+	}
 	r.Identity, err = f.identities()
 	return r, err
+}
+
+// weights reads how much the rows count in training; nil for a holdout, which does not say.
+func (f *frozenFile) weights(name string) ([]float64, error) {
+	if _, ok := f.index[name]; !ok || name == "" {
+		return nil, nil
+	}
+	weights := make([]float64, 0, f.rows)
+	err := f.each(name, parquet.Double, func(v parquet.Value) error {
+		if w := v.Double(); v.IsNull() || !(w >= 0) || math.IsInf(w, 0) {
+			return errors.New("a weight is not a finite number from 0")
+		}
+		weights = append(weights, v.Double())
+		return nil
+	})
+	return weights, err
 }
 
 // ReadIdentities reads the identity column of a frozen part alone, to find rows that a contestant

@@ -35,6 +35,9 @@ func (b *builder) newPart(of side) *part {
 	} else {
 		p.rows.Labels = bakeoff.Labels{Classes: b.target.classes, Codes: make([]int32, room)}
 	}
+	if b.weights != nil && of == inTrain { // the judge counts each row of the holdout once
+		p.rows.Labels.Weights = make([]float64, room)
+	}
 	return p
 }
 
@@ -45,7 +48,7 @@ func (b *builder) create(p *part, path string) (err error) {
 		dictionary[s.name] = s.dictionary[p.side]
 	}
 	dictionary[b.source.Target] = size(b.target.classes) <= maxDictionary
-	p.writer, err = newPartWriter(path, p.rows, b.source.Target, func(name string) bool { return dictionary[name] })
+	p.writer, err = newPartWriter(path, p.rows, names{b.source.Target, b.source.Weight}, func(name string) bool { return dictionary[name] })
 	return err
 }
 
@@ -149,6 +152,9 @@ func (f *filling) place(b *block, lo int) int {
 			p.rows.Labels.Values[p.filled] = f.b.target.values[all]
 		} else {
 			p.rows.Labels.Codes[p.filled] = f.b.target.codes[all]
+		}
+		if p.rows.Labels.Weights != nil {
+			p.rows.Labels.Weights[p.filled] = f.b.weights[all]
 		}
 		p.filled++
 		full = p.filled == len(p.rows.Identity)

@@ -17,6 +17,7 @@ type Source struct {
 	Target  string               // the column to predict
 	Task    bakeoff.LearningTask // "" to infer it from the target
 	Key     string               // the column that identifies a row; "" for the feature columns
+	Weight  string               // the column that says how much a row counts in training; "" for one each
 	Columns map[string]bakeoff.Kind
 	Ignore  []string
 	Missing []string // texts that mean a missing value, beside "", ?, NA, NaN and null
@@ -67,7 +68,7 @@ func frame(ctx context.Context, s Source, paths [3]string) (bakeoff.Snapshot, er
 	}
 	b := &builder{
 		source: s, rows: newTextRows(file), missing: newMissingTexts(s.Missing),
-		raw: newRawTable(file.path, file.header, s.Target, s.Split.Column),
+		raw: newRawTable(file.path, file.header, s.Target, s.Split.Column, s.Weight),
 	}
 	identity, note := identify(s, file.header, features)
 	b.note(note)
@@ -86,6 +87,9 @@ func checkColumns(s Source, header []string, path string) error {
 	wanted := []named{{"target", s.Target}}
 	if s.Key != "" {
 		wanted = append(wanted, named{"key", s.Key})
+	}
+	if s.Weight != "" {
+		wanted = append(wanted, named{"weight", s.Weight})
 	}
 	if s.Split.By != bakeoff.SplitByHash && s.Split.By != "" {
 		wanted = append(wanted, named{"split.column", s.Split.Column})
@@ -132,7 +136,7 @@ func checkRoles(s Source, path string) error {
 	case s.Target == s.Split.Column:
 		what, field = "the column of the split", "split.column"
 	default:
-		return nil
+		return checkWeightRole(s, path)
 	}
 	return bakeoff.Errorf(bakeoff.CodeInvalid, "%s: column %q cannot be both the target and %s", path, s.Target, what).
 		WithHint("change data.target or data.%s", field)
@@ -144,7 +148,7 @@ func featureNames(s Source, header []string) []string {
 	var names []string
 	for _, name := range header {
 		side := s.Split.By == bakeoff.SplitByColumn && name == s.Split.Column
-		if name != s.Target && name != s.Key && !side && !slices.Contains(s.Ignore, name) {
+		if name != s.Target && name != s.Key && name != s.Weight && !side && !slices.Contains(s.Ignore, name) {
 			names = append(names, name)
 		}
 	}

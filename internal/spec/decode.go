@@ -85,6 +85,7 @@ func (d *decoder) data(n *node) bakeoff.Data {
 		Target:  d.filled(n.get("target"), "target"),
 		Task:    bakeoff.LearningTask(n.get("task").str()),
 		Key:     d.filled(n.get("key"), "key"),
+		Weight:  d.filled(n.get("weight"), "weight"),
 		Ignore:  texts(n.get("ignore")),
 		Missing: texts(n.get("missing")),
 		Columns: columns(n.get("columns")),
@@ -92,6 +93,9 @@ func (d *decoder) data(n *node) bakeoff.Data {
 	}
 	if data.Target != "" && data.Key == data.Target {
 		d.node(n.get("key"), "", "the target cannot be the key")
+	}
+	if data.Weight != "" && (data.Weight == data.Target || data.Weight == data.Key) {
+		d.node(n.get("weight"), "name a column of its own", "the column %s cannot be both the weights and the target or key", n.get("weight").shown())
 	}
 	for _, item := range n.get("ignore").list() {
 		if data.Target != "" && item.str() == data.Target {

@@ -88,6 +88,7 @@ func dataSchema() object {
 		"target":  text("The column to predict."),
 		"task":    choice("What the target asks for. Default: inferred from its values.", tasks()),
 		"key":     text("The column that identifies a row. Default: a hash of the feature columns."),
+		"weight":  text("The column that says how much a row counts in training, a number from 0; it is no feature. Default: each counts one."),
 		"columns": object{"type": "object", "description": "Kinds of columns, where the inferred ones are wrong.", "additionalProperties": choice("", kinds())},
 		"ignore":  list("Columns that are left out.", text("")),
 		"missing": list(`Texts that mean a missing value, beside "", NA, NaN, null and ?.`, scalar("")),

@@ -39,6 +39,9 @@ func (d *decoder) ignoredSlice(item *node, name string, data bakeoff.Data) {
 			return
 		}
 	}
+	if name == data.Weight {
+		d.node(item, "name a feature column", "the weights %s cannot slice the holdout: a new row has none", item.shown())
+	}
 	if name == data.Key {
 		d.node(item, "name a feature column", "the key %s cannot slice the holdout: each row has its own", item.shown())
 	}
