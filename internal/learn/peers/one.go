@@ -3,10 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -17,7 +16,7 @@ import (
 	"github.com/bakeoffhq/bakeoff/internal/metric"
 )
 
-// measurement is what one process found.
+// measurement is what one process found, ours or a peer's: peer.py prints the same fields.
 type measurement struct {
 	Data        string  `json:"data"`
 	Learner     string  `json:"learner"`
@@ -27,53 +26,35 @@ type measurement struct {
 	CPUSeconds  float64 `json:"fit_cpu_s"` // of the process in that fit
 	Fits        int     `json:"reps"`
 	// PeakMB is the most memory that the process had in RAM at the end of the first fit.
-	PeakMB float64            `json:"peak_rss_mb"`
-	Bytes  int                `json:"model_bytes"`
-	Digest bakeoff.Digest     `json:"digest"`
-	Scores map[string]float64 `json:"scores"`
+	PeakMB float64 `json:"peak_rss_mb"`
+	// Allocated and Allocations are the bytes and the pieces of memory that the first fit asked for.
+	Allocated   uint64             `json:"fit_alloc_bytes,omitempty"`
+	Allocations uint64             `json:"fit_allocs,omitempty"`
+	Bytes       int                `json:"model_bytes"`
+	Digest      bakeoff.Digest     `json:"digest,omitempty"`
+	Scores      map[string]float64 `json:"scores"`
+	Answers     *answering         `json:"answers,omitempty"`
+	Versions    map[string]string  `json:"versions,omitempty"`
 }
 
-func (o options) run(ctx context.Context, out io.Writer) error {
-	if !o.one {
-		return errors.New("nothing to do: see -help")
-	}
-	s, err := readSet(ctx, o.dir, o.data)
-	if err != nil {
-		return err
-	}
-	m, err := o.measure(ctx, s)
-	if err != nil {
-		return err
-	}
-	return json.NewEncoder(out).Encode(m)
-}
+// longFit is how many seconds a fit may take to be made again in the same process.
+const longFit = 10
 
 // measure fits the learner some times and scores the last model on the holdout.
 func (o options) measure(ctx context.Context, s *set) (*measurement, error) {
+	learner := o.learners[0]
 	m := &measurement{
-		Data: o.data, Learner: o.learner, TrainRows: s.train.Table.Rows, HoldoutRows: s.holdout.Table.Rows,
-		Fits: max(1, o.reps), Scores: map[string]float64{},
+		Data: s.name, Learner: learner, TrainRows: s.train.Table.Rows, HoldoutRows: s.holdout.Table.Rows,
+		Scores: map[string]float64{},
 	}
 	request := learn.Request{
-		Learner: o.learner, Params: json.RawMessage(o.params), Table: s.train.Table, Schema: s.schema,
+		Learner: learner, Params: json.RawMessage(o.params), Table: s.train.Table, Schema: s.schema,
 		Labels: s.train.Labels, Seed: 1, Threads: o.threads,
 	}
-	var model *learn.Model
-	var seconds, cpu []float64
-	for range m.Fits {
-		begin, used := time.Now(), processTime()
-		var err error
-		if model, err = learn.Train(ctx, request); err != nil {
-			return nil, err
-		}
-		seconds, cpu = append(seconds, time.Since(begin).Seconds()), append(cpu, processTime()-used)
-		if m.PeakMB == 0 {
-			m.PeakMB = peakMB()
-		}
+	model, err := m.fit(ctx, request, o.reps)
+	if err != nil {
+		return nil, err
 	}
-	slices.Sort(seconds)
-	slices.Sort(cpu)
-	m.FitSeconds, m.CPUSeconds = seconds[len(seconds)/2], cpu[len(cpu)/2]
 	var file strings.Builder
 	if err := model.Encode(&file); err != nil {
 		return nil, err
@@ -83,7 +64,33 @@ func (o options) measure(ctx context.Context, s *set) (*measurement, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.answers {
+		if m.Answers, err = measureAnswers(ctx, model, s.holdout.Table, o.threads); err != nil {
+			return nil, err
+		}
+	}
 	return m, m.score(s, answers)
+}
+
+// fit trains the model up to reps times, and returns the last one.
+func (m *measurement) fit(ctx context.Context, request learn.Request, reps int) (*learn.Model, error) {
+	var model *learn.Model
+	var seconds, cpu []float64
+	for len(seconds) < reps && (len(seconds) == 0 || seconds[0] < longFit) {
+		before, begin, used := memory(), time.Now(), usage(syscall.RUSAGE_SELF)
+		var err error
+		if model, err = learn.Train(ctx, request); err != nil {
+			return nil, err
+		}
+		seconds, cpu = append(seconds, time.Since(begin).Seconds()), append(cpu, usage(syscall.RUSAGE_SELF)-used)
+		if m.PeakMB == 0 {
+			m.PeakMB = peakMB()
+			after := memory()
+			m.Allocated, m.Allocations = after.TotalAlloc-before.TotalAlloc, after.Mallocs-before.Mallocs
+		}
+	}
+	m.Fits, m.FitSeconds, m.CPUSeconds = len(seconds), median(seconds), median(cpu)
+	return model, nil
 }
 
 // score fills in every measure of the task.
@@ -102,13 +109,16 @@ func (m *measurement) score(s *set, answers *bakeoff.Predictions) error {
 	return nil
 }
 
-// processTime returns the seconds of processor time that this process has used.
-func processTime() float64 {
-	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
+// median returns the middle of the values; NaN is never among them.
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
+
+func memory() (s runtime.MemStats) {
+	runtime.ReadMemStats(&s)
+	return s
 }
 
 // peakMB returns the most memory that this process has had in RAM, in units of 2^20 bytes; 0 where
