@@ -50,6 +50,11 @@ fuzz: ## every fuzz target for FUZZ (60s) each
 bench: ## every benchmark
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./...
 
+.PHONY: bench-peers
+bench-peers: ## the learners beside scikit-learn and XGBoost, which it installs; PEERS="-data telco_churn" for less
+	tools/install-peers.sh
+	CGO_ENABLED=0 $(GO) run ./internal/learn/peers $(PEERS)
+
 .PHONY: long
 long: ## the tests that kill, swap and restart, for as long as the promised figures ask for
 	$(GO) test -v -timeout 2h ./e2e -long
@@ -61,4 +66,4 @@ image: ## the build of the Dockerfile, tried without docker
 
 .PHONY: help
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
