@@ -174,10 +174,7 @@ func (b *bench) fitLine(line comparison, ours, theirs []*measurement) comparison
 	if b.cpu {
 		line.What, value = "fit, s of processor time", func(m *measurement) float64 { return m.CPUSeconds }
 	}
-	line.Measure = "roc_auc"
-	if _, ok := ours[0].Scores["rmse"]; ok {
-		line.Measure = "rmse"
-	}
+	line.Measure = commonMeasure(ours[0], theirs[0])
 	gather := func(of []*measurement) side {
 		return side{
 			Values: each(of, value),
@@ -187,6 +184,20 @@ func (b *bench) fitLine(line comparison, ours, theirs []*measurement) comparison
 	}
 	line.Ours, line.Theirs = gather(ours), gather(theirs)
 	return line
+}
+
+// commonMeasure returns the measure that scores are compared by: the first that both sides have.
+func commonMeasure(ours, theirs *measurement) string {
+	preferred := []string{"roc_auc", "rmse", "accuracy"} // a holdout that lacks a class has no roc_auc
+	i := slices.IndexFunc(preferred, func(name string) bool {
+		_, our := ours.Scores[name]
+		_, their := theirs.Scores[name]
+		return our && their
+	})
+	if i < 0 {
+		return ""
+	}
+	return preferred[i]
 }
 
 func each(of []*measurement, value func(*measurement) float64) []float64 {

@@ -29,6 +29,7 @@ def read_rows(folder):
         s = json.load(f)
     rows = pd.read_csv(
         os.path.join(folder, "rows.csv"), na_values=MISSING + (s["na"] or []), keep_default_na=False, low_memory=False)
+    rows = rows[rows[s["target"]].notna()].reset_index(drop=True)
     held = (rows.pop(s["side"]) == "test").to_numpy()
     target = rows.pop(s["target"])
     rows = rows.drop(columns=s["drop"] or [])

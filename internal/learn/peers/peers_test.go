@@ -309,3 +309,26 @@ func TestPeerScriptIsPython(t *testing.T) {
 	}
 	execute(t, nil, python, "-c", "import ast, sys; ast.parse(open(sys.argv[1]).read())", "peer.py")
 }
+
+func TestScoresAreComparedByWhatBothHave(t *testing.T) {
+	scored := func(names ...string) *measurement {
+		m := &measurement{Scores: map[string]float64{}}
+		for _, name := range names {
+			m.Scores[name] = 0.5
+		}
+		return m
+	}
+	for _, c := range []struct {
+		ours, theirs *measurement
+		want         string
+	}{
+		{scored("accuracy", "roc_auc"), scored("accuracy", "roc_auc"), "roc_auc"},
+		{scored("accuracy", "roc_auc"), scored("accuracy"), "accuracy"},
+		{scored("rmse", "r2"), scored("rmse", "r2"), "rmse"},
+		{scored("f1"), scored("accuracy"), ""},
+	} {
+		if got := commonMeasure(c.ours, c.theirs); got != c.want {
+			t.Errorf("%v beside %v: %q, want %q", c.ours.Scores, c.theirs.Scores, got, c.want)
+		}
+	}
+}
