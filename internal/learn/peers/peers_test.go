@@ -67,7 +67,7 @@ func TestBothSidesAreMeasuredInTurn(t *testing.T) {
 	t.Setenv(asChild, "yes")
 	var out strings.Builder
 	args := []string{"-data", "penguins", "-rounds", "2", "-reps", "1", "-python", self(t)}
-	if err := command(t.Context(), append(args, "-tables", "fits"), &out, io.Discard); err != nil {
+	if err := command(t.Context(), append(args, "-tables", "fits", "-learners", "random_forest,logistic_regression"), &out, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	if err := command(t.Context(), append(args, "-tables", "scoring", "-learners", learn.LogisticRegression), &out, io.Discard); err != nil {
@@ -75,7 +75,7 @@ func TestBothSidesAreMeasuredInTurn(t *testing.T) {
 	}
 	for _, want := range []string{
 		"scikit-learn 1.2.1; threads: 2; medians of 2 rounds",
-		"\n| penguins | gradient_boosting | XGBoost |", " | 140 | roc_auc | ", "| 0.9000 | +0.",
+		"\n| penguins | random_forest | RandomForest |", " | 140 | roc_auc | ", "| 0.9000 | +0.",
 		"\n| random_forest | RandomForest | 1 | ", "\n| penguins | logistic_regression | LogisticRegression | a row, µs | ",
 	} {
 		if !strings.Contains(out.String(), want) {
@@ -87,7 +87,7 @@ func TestBothSidesAreMeasuredInTurn(t *testing.T) {
 func TestAComparisonThatFailsIsALine(t *testing.T) {
 	t.Setenv(asChild, "fail")
 	var out strings.Builder
-	args := []string{"-data", "penguins", "-tables", "fits", "-rounds", "1", "-reps", "1", "-python", self(t)}
+	args := []string{"-data", "penguins", "-tables", "fits", "-learners", "random_forest,logistic_regression", "-rounds", "1", "-reps", "1", "-python", self(t)}
 	err := command(t.Context(), args, &out, io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "1 of ") {
 		t.Errorf("%v", err)
@@ -193,7 +193,7 @@ func TestTables(t *testing.T) {
 }
 
 func TestEverySetIsReadAsItWasLaidOut(t *testing.T) {
-	builtIn := sets{rows: 2000}
+	builtIn := sets{rows: 1000}
 	names, err := builtIn.names()
 	if err != nil {
 		t.Fatal(err)
@@ -201,7 +201,7 @@ func TestEverySetIsReadAsItWasLaidOut(t *testing.T) {
 	for _, name := range names {
 		s := laidOut(t, builtIn, name)
 		if m, ok := makes[name]; ok {
-			rows := m.rows(2000)
+			rows := m.rows(1000)
 			if got := s.holdout.Table.Rows; got != rows/10 || s.train.Table.Rows != rows-got {
 				t.Errorf("%s: %d of %d rows are held out", name, got, rows)
 			}
@@ -270,7 +270,7 @@ func TestAFolderOfOnesOwn(t *testing.T) {
 
 // There is something to learn in what is made, and more for trees than for a line.
 func TestMadeRowsCanBeLearnt(t *testing.T) {
-	s := makes["made_binary"].set(6000)
+	s := makes["made_binary"].set(3000)
 	score := func(learner string) float64 {
 		o := options{learners: []string{learner}, reps: 1, threads: 1, params: "{}"}
 		m, err := o.measure(t.Context(), s)
