@@ -92,6 +92,14 @@ func (b *bench) measure(ctx context.Context) error {
 	return b.failures()
 }
 
+// unit is what times are in.
+func (o options) unit() string {
+	if o.cpu {
+		return "s of processor time"
+	}
+	return "s"
+}
+
 func (b *bench) learns(learner string) bool {
 	return b.learners == nil || slices.Contains(b.learners, learner)
 }
@@ -128,7 +136,7 @@ func (b *bench) measurePair(ctx context.Context, set prepared, folder string, pa
 	ours, theirs, err := alternately(ctx, b.rounds,
 		func(ctx context.Context) (*measurement, error) { return b.ours(ctx, folder, pair, answers) },
 		func(ctx context.Context) (*measurement, error) { return b.theirs(ctx, folder, pair, answers) })
-	line := comparison{Table: "fits", Data: set.Name, Learner: pair.learner, Peer: pair.peer, What: "fit, s", goal: pair.goal}
+	line := comparison{Table: "fits", Data: set.Name, Learner: pair.learner, Peer: pair.peer, What: "fit, " + b.unit(), goal: pair.goal}
 	if err != nil {
 		return b.failed(ctx, line, err)
 	}
@@ -172,7 +180,7 @@ func (b *bench) failures() error {
 func (b *bench) fitLine(line comparison, ours, theirs []*measurement) comparison {
 	value := func(m *measurement) float64 { return m.FitSeconds }
 	if b.cpu {
-		line.What, value = "fit, s of processor time", func(m *measurement) float64 { return m.CPUSeconds }
+		value = func(m *measurement) float64 { return m.CPUSeconds }
 	}
 	line.Measure = commonMeasure(ours[0], theirs[0])
 	gather := func(of []*measurement) side {

@@ -17,7 +17,7 @@ import (
 // night compares a whole night, process start to champion: `bakeoff run` of three candidates in a
 // store that is new, and a script that builds the same three with scikit-learn and saves the best.
 func (b *bench) night(ctx context.Context, set prepared, folder string) error {
-	line := comparison{Table: "night", Data: set.Name, What: "whole night, s", Peer: "a scikit-learn script", Measure: measureOf(set.Task)}
+	line := comparison{Table: "night", Data: set.Name, What: "process start to champion, " + b.unit(), Peer: "a scikit-learn script", Measure: measureOf(set.Task)}
 	program, err := b.bakeoff(ctx)
 	if err != nil {
 		return err
@@ -135,7 +135,7 @@ func (b *bench) files(ctx context.Context) error {
 	const rows = 1_000_000
 	line := comparison{
 		Table: "scoring", Data: filesData, Learner: "gradient_boosting", Peer: "pandas, XGBoost",
-		What: fmt.Sprintf("a CSV file of %d rows to another, s", rows),
+		What: fmt.Sprintf("a CSV file of %d rows to another, %s", rows, b.unit()),
 	}
 	folder := filepath.Join(b.folder, "files")
 	if err := os.Mkdir(folder, 0o700); err != nil {

@@ -60,7 +60,7 @@ func (b *bench) write(w io.Writer) error {
 	writeSummary(w, of("fits"))
 	writeNights(w, of("night"))
 	writeScoring(w, of("scoring"))
-	writeScaling(w, b.scaled)
+	writeScaling(w, b.scaled, b.unit())
 	return nil
 }
 
@@ -182,7 +182,7 @@ func writeNights(w io.Writer, lines []comparison) {
 	if len(lines) == 0 {
 		return
 	}
-	heading(w, "data", "process start to champion: ours, s", "theirs", "ratio", "of a round", "largest process: ours, MB", "theirs", "champion's", "ours", "theirs")
+	heading(w, "data", "ours: "+lines[0].What, "theirs", "ratio", "of a round", "largest process: ours, MB", "theirs", "champion's", "ours", "theirs")
 	for _, c := range lines {
 		if c.Failed != "" {
 			failedLine(w, c)
@@ -207,11 +207,11 @@ func writeScoring(w io.Writer, lines []comparison) {
 	}
 }
 
-func writeScaling(w io.Writer, all []scaling) {
+func writeScaling(w io.Writer, all []scaling, unit string) {
 	if len(all) == 0 {
 		return
 	}
-	heading(w, "learner", "along", "size", "fit, s", "grows as size to the power of", "MB")
+	heading(w, "learner", "along", "size", "fit, "+unit, "grows as size to the power of", "MB")
 	for _, s := range all {
 		for i, size := range s.Sizes {
 			power := "-"
