@@ -4,11 +4,12 @@ import "math/bits"
 
 // cut is a way to divide the rows of a forest's node: the bins up to bin go left.
 type cut struct {
-	score       float64 // of the two sides together
+	gain        float64 // what the node's impurity loses, times the weight of the node
 	feature     int     // -1: there is none
 	bin         int
 	missingLeft bool
 	left        int64 // the weight of the rows that go left
+	perfect     bool  // neither side will be divided: no other cut can be better
 }
 
 // settle decides where missing values go if the node has none to learn it from: with most rows.
@@ -18,24 +19,33 @@ func (c *cut) settle(j int, hasMissing bool, weight int64) {
 	}
 }
 
-// bunch is the rows of a node in one tree: row numbers, and for each its word and how often the
-// bootstrap drew it, in a form that the criterion chooses.
+// bunch is the rows of a node in one tree: row numbers, and for each a word with its label and how
+// much it counts, in a form that the criterion chooses.
 type bunch struct {
-	rows  []int32
+	rows  []uint32
 	words []int64
+	cells []uint8 // the bins of the feature that is looked at, where they were gathered
 }
 
-// criterion measures how well cuts divide a node.
+func newBunch(rows int) bunch { return bunch{rows: make([]uint32, rows), words: make([]int64, rows)} }
+
+func (b bunch) part(s span) bunch { return bunch{rows: b.rows[s.lo:s.hi], words: b.words[s.lo:s.hi]} }
+
+// criterion measures how well cuts divide a node. A feature varies in a node if the node has more
+// than one of its bins; only then there is a cut.
 type criterion interface {
-	// word packs the label and the weight of a row.
-	word(label int64, weight uint8) int64
-	// weight returns the weight of a row.
+	// word packs what a tree must know of a row that the bootstrap drew some times.
+	word(row int, times uint8) int64
+	// weight returns how much a row counts by its word.
 	weight(word int64) int64
-	// enter begins a node: it returns the weight and the score of its rows as a whole, and whether
-	// their classes are known to be all the same.
-	enter(b bunch) (weight int64, score float64, pure bool)
+	// enter begins a node: it returns the weight of its rows, and whether their classes are known
+	// to be all the same.
+	enter(b bunch) (weight int64, pure bool)
 	// cut makes the best cut of feature number j the best of all, if it is better.
-	cut(best *cut, j int, f *feature, b bunch)
+	cut(best *cut, j int, f *feature, b bunch) (varies bool)
+	// weigh makes, with the cells gathered, the cut of feature number j that has the bins from 0 to bin on the left the best
+	// of all, if it is better; hasMissing says that missing values may go either way.
+	weigh(best *cut, j int, f *feature, b bunch, bin int, hasMissing bool)
 }
 
 // occupied marks the bins that occur in a node, so that small nodes need not read all bins.
@@ -43,84 +53,28 @@ type occupied [4]uint64
 
 func (o *occupied) add(bin uint8) { o[bin>>6] |= 1 << (bin & 63) }
 
-func (o *occupied) has(bin int) bool { return o[bin>>6]>>(bin&63)&1 != 0 }
+// list writes the bins that are marked to all, in ascending order, and returns that part of it.
+func (o *occupied) list(all *[256]uint8) []uint8 {
+	n := 0
+	for i, word := range o {
+		for ; word != 0; word &= word - 1 {
+			all[n&255] = uint8(i*64 + bits.TrailingZeros64(word))
+			n++
+		}
+	}
+	return all[:n]
+}
+
+// valuesOf returns the bins without the one of missing values, which is the last, and whether it
+// is there.
+func (f *feature) valuesOf(bins []uint8) (values []uint8, hasMissing bool) {
+	last := len(bins) - 1
+	if f.missing && int(bins[last]) == f.bins {
+		return bins[:last], true
+	}
+	return bins, false
+}
 
 // middle returns the last bin on the left of a cut between two neighbouring bins of a node: half
 // way, where there are bins between them that only other nodes have.
 func middle(last, next int) int { return (last + next - 1) / 2 }
-
-// means scores a side by S²/N, where S is the sum of its labels and N their number: for squared
-// error, and for two classes, for which the Gini impurity is the same.
-type means struct {
-	minRows int64
-	binary  bool
-	shift   uint
-	total   int64
-	sums    [256]int64
-}
-
-// A word is the label times the weight, above shift, plus the weight: one addition sums both.
-func (m *means) word(label int64, weight uint8) int64 { return (label<<m.shift | 1) * int64(weight) }
-func (m *means) weight(word int64) int64              { return word & (1<<m.shift - 1) }
-func (m *means) label(word int64) int64               { return word >> m.shift }
-
-func (m *means) score(sum int64) float64 {
-	s := float64(m.label(sum))
-	return s * s / float64(m.weight(sum))
-}
-
-func (m *means) enter(b bunch) (weight int64, score float64, pure bool) {
-	m.total = 0
-	for _, w := range b.words {
-		m.total += w
-	}
-	weight = m.weight(m.total)
-	sum := m.label(m.total)
-	return weight, m.score(m.total), m.binary && (sum == 0 || sum == weight)
-}
-
-func (m *means) cut(best *cut, j int, f *feature, b bunch) {
-	var bins occupied
-	cells := f.cells
-	for i, row := range b.rows {
-		bin := cells[row]
-		m.sums[bin] += b.words[i]
-		bins.add(bin)
-	}
-	var missing, left int64
-	if f.missing {
-		missing, m.sums[f.bins] = m.sums[f.bins], 0
-	}
-	last := -1
-	for i, word := range bins {
-		for ; word != 0; word &= word - 1 {
-			bin := i*64 + bits.TrailingZeros64(word)
-			if bin == f.bins {
-				break
-			}
-			if last >= 0 {
-				m.try(best, j, last, bin, left, false)
-				if missing != 0 {
-					m.try(best, j, last, bin, left+missing, true)
-				}
-			}
-			left += m.sums[bin]
-			m.sums[bin] = 0
-			last = bin
-		}
-	}
-	if missing != 0 && last >= 0 { // all values against the missing ones
-		m.try(best, j, f.bins-1, f.bins, left, false)
-	}
-	best.settle(j, missing != 0, m.weight(m.total))
-}
-
-func (m *means) try(best *cut, j, last, next int, left int64, missingLeft bool) {
-	right := m.total - left
-	if m.weight(left) < m.minRows || m.weight(right) < m.minRows {
-		return
-	}
-	if score := m.score(left) + m.score(right); score > best.score {
-		*best = cut{score, j, middle(last, next), missingLeft, m.weight(left)}
-	}
-}

@@ -38,13 +38,16 @@ type forester struct {
 	p        ForestParams
 	o        Options
 	target   target
+	rows     int
 	features []feature
 	drawn    int // features that a split chooses among
-	// words has, row by row, what a tree needs of the label: the class, for two classes 0 or 1,
-	// or the value as an integer.
-	words []int64
-	shift uint // of a sum of words above the number of its rows
-	model *Ensemble
+	// labels has the label of each row as an integer: for two classes 0 or 1, or the value.
+	labels  []int64
+	shift   uint    // of a sum of labels above the number of its rows
+	weights []int64 // of the rows as integers, see quantise; nil for ones
+	extra   bool
+	places  [][]float64 // for extra trees, by feature and bin, see placesOf
+	model   *Ensemble
 }
 
 func newForester(d Data, y bakeoff.Labels, p ForestParams, o Options) (*forester, error) {
@@ -54,29 +57,51 @@ func newForester(d Data, y bakeoff.Labels, p ForestParams, o Options) (*forester
 	if err := d.check(); err != nil {
 		return nil, err
 	}
+	d, y, err := present(d, y)
+	if err != nil {
+		return nil, err
+	}
 	t, err := checkLabels(y, d.Rows)
 	if err != nil {
 		return nil, err
 	}
 	o.Threads = max(1, o.Threads)
-	f := &forester{p: p, o: o, target: t, features: binFeatures(d, p.MaxBins, o), shift: uint(bits.Len(uint(d.Rows)))}
+	f := &forester{p: p, o: o, target: t, rows: d.Rows, features: binFeatures(d, p.MaxBins, o), shift: uint(bits.Len(uint(d.Rows)))}
+	rowWeight := 1.0
+	if f.weights = quantise(y.Weights); f.weights != nil {
+		rowWeight = meanInteger(f.weights)
+	}
+	shares := f.classShares()
 	for j := range f.features {
-		orderLevels(&f.features[j], t)
+		orderLevels(&f.features[j], t, shares, f.weights, rowWeight)
 	}
 	f.model = &Ensemble{forest: true, classes: t.classes, columns: newColumns(d, f.features)}
 	if t.classes > 0 {
-		f.model.base, f.model.smoothing = allShares(t), leafSmoothing(t.classes)
+		f.model.base, f.model.smoothing = shares, leafSmoothing(t.classes)*rowWeight
 	}
-	f.words = f.labelWords()
+	f.labels = f.integerLabels()
 	f.drawn = f.featuresDrawn()
 	return f, nil
 }
 
-// allShares returns the share of each class in all rows.
-func allShares(t target) []float64 {
-	shares := make([]float64, t.classes)
-	for k, n := range t.counts {
-		shares[k] = float64(n) / float64(len(t.codes))
+// weight returns how much a row counts, as an integer.
+func (f *forester) weight(row int) int64 {
+	if f.weights == nil {
+		return 1
+	}
+	return f.weights[row]
+}
+
+// classShares returns the share of each class in all rows.
+func (f *forester) classShares() []float64 {
+	sums, total := make([]int64, f.target.classes), int64(0)
+	for row, code := range f.target.codes {
+		sums[code] += f.weight(row)
+		total += f.weight(row)
+	}
+	shares := make([]float64, len(sums))
+	for k, n := range sums {
+		shares[k] = float64(n) / float64(total)
 	}
 	return shares
 }
@@ -92,29 +117,32 @@ func (f *forester) featuresDrawn() int {
 	return max(1, int(n))
 }
 
-// labelWords returns the label of each row as an integer: its class, or its distance to the mean
-// in the finest unit in which the sum over all rows cannot overflow.
-func (f *forester) labelWords() []int64 {
+// integerLabels returns the label of each row as an integer: its class, or its distance to the mean
+// in the finest unit in which the sum over all rows, times their weights, cannot overflow.
+func (f *forester) integerLabels() []int64 {
+	labels := make([]int64, f.rows)
 	if f.target.classes > 0 {
-		words := make([]int64, len(f.target.codes))
 		for row, code := range f.target.codes {
-			words[row] = int64(code)
+			labels[row] = int64(code)
 		}
-		return words
+		return labels
 	}
-	words := make([]int64, len(f.target.values))
 	mean, top := meanOf(f.target.values), 0.0
 	for _, v := range f.target.values {
 		top = max(top, math.Abs(v-mean))
 	}
 	if top == 0 {
-		return words
+		return labels
 	}
-	unit := math.Ldexp(top, -min(40, 62-2*int(f.shift)))
+	fine := min(40, 62-2*int(f.shift))
+	if f.weights != nil {
+		fine = 62 - weightBits
+	}
+	unit := math.Ldexp(top, -fine)
 	for row, v := range f.target.values {
-		words[row] = int64(math.RoundToEven((v - mean) / unit))
+		labels[row] = int64(math.RoundToEven((v - mean) / unit))
 	}
-	return words
+	return labels
 }
 
 // meanOf returns the mean of values without overflow.
@@ -147,6 +175,7 @@ func (f *forester) run(ctx context.Context) (*Ensemble, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("grow forest, %d of %d trees: %w", done.Load(), len(trees), err)
 	}
+	f.model.trees.reserve(trees)
 	for t := range trees {
 		f.model.trees.add(&trees[t].grove)
 		for j, gain := range trees[t].gains {
@@ -158,4 +187,19 @@ func (f *forester) run(ctx context.Context) (*Ensemble, error) {
 		f.o.Progress(len(trees), len(trees))
 	}
 	return f.model, nil
+}
+
+// reserve makes room for the trees, so that it is made once.
+func (g *grove) reserve(trees []grownTree) {
+	nodes, shares, starts := 0, 0, 1
+	for _, t := range trees {
+		nodes += len(t.nodes)
+		shares += len(t.shares)
+		starts += max(0, len(t.starts)-1)
+	}
+	g.roots = make([]uint32, 0, len(trees))
+	g.nodes = make([]node, 0, nodes)
+	if shares > 0 {
+		g.shares, g.starts = make([]share, 0, shares), make([]uint32, 0, starts)
+	}
 }

@@ -9,11 +9,12 @@ import (
 // the share of the second of two classes, or, for more classes, along the direction in which the
 // shares differ most. A split of a forest then divides the bins like those of a number, and two
 // classes or squared error lose nothing at the root (Breiman et al. 1984; Wright and König 2019).
-func orderLevels(f *feature, t target) {
+// The shares are those of the classes; weights may be nil, and rowWeight is the mean of them.
+func orderLevels(f *feature, t target, shares []float64, weights []int64, rowWeight float64) {
 	if !f.unordered || f.bins < 3 {
 		return
 	}
-	keys := levelKeys(f, t)
+	keys := levelKeys(f, t, shares, weights, rowWeight)
 	order := make([]int, f.bins)
 	for bin := range order {
 		order[bin] = bin
@@ -34,7 +35,7 @@ func orderLevels(f *feature, t target) {
 
 // levelKeys returns what the bins are ordered by, shrunk towards the mean of all rows by
 // levelSmoothing rows.
-func levelKeys(f *feature, t target) []float64 {
+func levelKeys(f *feature, t target, shares []float64, weights []int64, rowWeight float64) []float64 {
 	outputs := max(1, t.classes)
 	sums, rows := make([]float64, 256*outputs), make([]float64, 256)
 	var mean float64
@@ -42,21 +43,25 @@ func levelKeys(f *feature, t target) []float64 {
 		mean = meanOf(t.values)
 	}
 	for row, bin := range f.cells {
-		rows[bin]++
+		weight := 1.0
+		if weights != nil {
+			weight = float64(weights[row]) / rowWeight
+		}
+		rows[bin] += weight
 		if t.classes == 0 {
-			sums[bin] += t.values[row] - mean
+			sums[bin] += float64(weight * (t.values[row] - mean))
 		} else {
-			sums[int(bin)*outputs+int(t.codes[row])]++
+			sums[int(bin)*outputs+int(t.codes[row])] += weight
 		}
 	}
 	for bin := range f.bins {
 		for k := range outputs {
 			prior := 0.0
 			if t.classes > 0 {
-				prior = float64(t.counts[k]) / float64(len(t.codes))
+				prior = shares[k]
 			}
 			s := &sums[bin*outputs+k]
-			*s = (*s+levelSmoothing*prior)/(rows[bin]+levelSmoothing) - prior
+			*s = (*s+float64(levelSmoothing*prior))/(rows[bin]+levelSmoothing) - prior
 		}
 	}
 	if outputs == 1 {
@@ -78,10 +83,10 @@ func project(points, weights []float64, coordinates int) []float64 {
 			p := points[i*coordinates : (i+1)*coordinates]
 			places[i] = 0
 			for k, x := range p {
-				places[i] += x * direction[k]
+				places[i] += float64(x * direction[k])
 			}
 			for k, x := range p {
-				next[k] += w * places[i] * x
+				next[k] += float64(w * places[i] * x)
 			}
 		}
 		for _, x := range next {

@@ -33,20 +33,29 @@ type Options struct {
 	Progress func(done, total int)
 }
 
-// ForestParams are the parameters of a random forest.
+// ForestParams are the parameters of a random forest and of extra trees.
 type ForestParams struct {
 	Trees           int     // number of trees, at least 1
 	MaxDepth        int     // 0: no limit
+	MaxLeaves       int     // leaves of a tree, then the best splits are made first; 0: no limit
 	MinSamplesLeaf  int     // rows in a leaf, at least 1; a row that the bootstrap drew twice counts twice
 	MinSamplesSplit int     // rows in a node that may be split, at least 2
 	MaxFeatures     float64 // share of the columns that a split chooses among; 0: the square root of their number, for regression all
 	MaxBins         int     // 2 to 255
 	Bootstrap       bool    // draw each tree's rows with replacement, else use all of them
+	MaxSamples      float64 // rows that the bootstrap draws, as a share of all, above 0, at most 1
 }
 
-// DefaultForestParams returns the parameters that scikit-learn's forests have by default.
+// DefaultForestParams returns the parameters that scikit-learn's random forests have by default.
 func DefaultForestParams() ForestParams {
-	return ForestParams{Trees: 100, MinSamplesLeaf: 1, MinSamplesSplit: 2, MaxBins: maxBins, Bootstrap: true}
+	return ForestParams{Trees: 100, MinSamplesLeaf: 1, MinSamplesSplit: 2, MaxBins: maxBins, Bootstrap: true, MaxSamples: 1}
+}
+
+// DefaultExtraParams returns the parameters that scikit-learn's extra trees have by default.
+func DefaultExtraParams() ForestParams {
+	p := DefaultForestParams()
+	p.Bootstrap = false
+	return p
 }
 
 // BoostParams are the parameters of gradient boosting.
@@ -152,11 +161,15 @@ func checkValues(values []float64, rows int) error {
 func (p ForestParams) check() error {
 	switch {
 	case p.Trees < 1:
-		return outOfRange("trees", p.Trees, "at least 1")
+		return outOfRange("n_estimators", p.Trees, "at least 1")
 	case p.MaxDepth < 0:
 		return outOfRange("max_depth", p.MaxDepth, "at least 0")
+	case p.MaxLeaves < 0:
+		return outOfRange("max_leaf_nodes", p.MaxLeaves, "at least 0")
 	case p.MinSamplesLeaf < 1:
 		return outOfRange("min_samples_leaf", p.MinSamplesLeaf, "at least 1")
+	case p.Bootstrap && !(p.MaxSamples > 0 && p.MaxSamples <= 1):
+		return outOfRange("max_samples", p.MaxSamples, "above 0, at most 1")
 	case p.MinSamplesSplit < 2:
 		return outOfRange("min_samples_split", p.MinSamplesSplit, "at least 2")
 	case !(p.MaxFeatures >= 0 && p.MaxFeatures <= 1):

@@ -20,7 +20,7 @@ import (
 	"github.com/bakeoffhq/bakeoff/internal/learn/tree"
 )
 
-// fit is one of the two learners with its default parameters.
+// fit is one of the learners with its default parameters.
 type fit func(ctx context.Context, d tree.Data, y bakeoff.Labels, o tree.Options) (*tree.Ensemble, error)
 
 func boost(ctx context.Context, d tree.Data, y bakeoff.Labels, o tree.Options) (*tree.Ensemble, error) {
@@ -31,10 +31,14 @@ func forest(ctx context.Context, d tree.Data, y bakeoff.Labels, o tree.Options) 
 	return tree.Forest(ctx, d, y, tree.DefaultForestParams(), o)
 }
 
+func extra(ctx context.Context, d tree.Data, y bakeoff.Labels, o tree.Options) (*tree.Ensemble, error) {
+	return tree.Extra(ctx, d, y, tree.DefaultExtraParams(), o)
+}
+
 var learners = []struct {
 	name string
 	fit  fit
-}{{"boost", boost}, {"forest", forest}}
+}{{"boost", boost}, {"forest", forest}, {"extra", extra}}
 
 // churn is the Telco churn data: 7,043 customers, 19 columns.
 var churn = sync.OnceValues(func() (tree.Data, bakeoff.Labels) {
@@ -305,7 +309,7 @@ func TestThreadsDoNotChangeTheModel(t *testing.T) {
 	}
 	for _, l := range learners {
 		for _, s := range sets {
-			if l.name == "forest" {
+			if l.name != "boost" {
 				s.d, s.y = made(2000, len(s.y.Classes), 1)
 			}
 			t.Run(l.name+"/"+s.name, func(t *testing.T) {
@@ -324,7 +328,7 @@ func TestThreadsDoNotChangeTheModel(t *testing.T) {
 					}
 				}
 				other, _ := mustFit(t, quick(l.name), s.d, s.y, tree.Options{Seed: 6, Threads: 2}).AppendBinary(nil)
-				if l.name == "forest" && bytes.Equal(other, want) {
+				if l.name != "boost" && bytes.Equal(other, want) {
 					t.Error("another seed gives the same forest")
 				}
 			})
@@ -339,6 +343,13 @@ func quick(name string) fit {
 		p.Trees = 9
 		return func(ctx context.Context, d tree.Data, y bakeoff.Labels, o tree.Options) (*tree.Ensemble, error) {
 			return tree.Forest(ctx, d, y, p, o)
+		}
+	}
+	if name == "extra" {
+		p := tree.DefaultExtraParams()
+		p.Trees = 9
+		return func(ctx context.Context, d tree.Data, y bakeoff.Labels, o tree.Options) (*tree.Ensemble, error) {
+			return tree.Extra(ctx, d, y, p, o)
 		}
 	}
 	p := tree.DefaultBoostParams()
@@ -579,12 +590,14 @@ func TestParametersOutOfRange(t *testing.T) {
 		}
 	}
 	for name, change := range map[string]func(*tree.ForestParams){
-		"trees":             func(p *tree.ForestParams) { p.Trees = 0 },
+		"n_estimators":      func(p *tree.ForestParams) { p.Trees = 0 },
 		"max_depth":         func(p *tree.ForestParams) { p.MaxDepth = -1 },
 		"min_samples_leaf":  func(p *tree.ForestParams) { p.MinSamplesLeaf = 0 },
 		"min_samples_split": func(p *tree.ForestParams) { p.MinSamplesSplit = 1 },
 		"max_features":      func(p *tree.ForestParams) { p.MaxFeatures = 1.5 },
 		"max_bins":          func(p *tree.ForestParams) { p.MaxBins = 1 },
+		"max_leaf_nodes":    func(p *tree.ForestParams) { p.MaxLeaves = -1 },
+		"max_samples":       func(p *tree.ForestParams) { p.MaxSamples = 0 },
 	} {
 		p := tree.DefaultForestParams()
 		change(&p)
