@@ -21,6 +21,7 @@ import (
 
 // The built-in learners, as a pipeline file names them.
 const (
+	ExtraTrees         = "extra_trees"
 	GradientBoosting   = "gradient_boosting"
 	LinearRegression   = "linear_regression"
 	LogisticRegression = "logistic_regression"
@@ -55,7 +56,7 @@ func (j *job) settings(into any) error {
 
 // learners lists what is built in, by name.
 var learners = sorted(
-	gradientBoosting(), linearRegression(), logisticRegression(), randomForest(),
+	extraTrees(), gradientBoosting(), linearRegression(), logisticRegression(), randomForest(),
 )
 
 func sorted(list ...*learner) []*learner {

@@ -23,6 +23,7 @@ import (
 // small are parameters that make each learner quick.
 var small = map[string]string{
 	learn.RandomForest:     `{"trees": 12}`,
+	learn.ExtraTrees:       `{"n_estimators": 12}`,
 	learn.GradientBoosting: `{"iterations": 12}`,
 }
 
@@ -283,7 +284,7 @@ func TestTrainRefusesWhatCannotBeLearnt(t *testing.T) {
 func TestProgressAndCancellation(t *testing.T) {
 	words := map[string]string{
 		learn.LogisticRegression: "iteration %d", learn.LinearRegression: "iteration %d",
-		learn.RandomForest: "tree %d/12", learn.GradientBoosting: "iteration %d/12",
+		learn.RandomForest: "tree %d/12", learn.ExtraTrees: "tree %d/12", learn.GradientBoosting: "iteration %d/12",
 	}
 	stop := errors.New("stop")
 	eachFit(t, func(t *testing.T, learner string, s set) {
