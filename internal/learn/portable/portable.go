@@ -37,6 +37,31 @@ func Exp(x float64) float64 {
 	return base + float64(base*tail)
 }
 
+// Exps replaces each number by e to the power of what it is above top, and returns their sum. The
+// bits are those of Exp.
+func Exps(v []float64, top float64) float64 {
+	sum := 0.0
+	for i, x := range v {
+		x -= top
+		var e float64
+		if x > lowest && x < highest { // as Exp does it, without a call
+			k := float64(x*stepsPerUnit) + shift
+			n := int64(math.Float64bits(k))
+			k -= shift
+			r := float64(x-float64(k*stepHigh)) - float64(k*stepLow)
+			r2 := float64(r * r)
+			tail := r + float64(r2*(0.5+float64(r*(1.0/6)))) + float64(float64(r2*r2)*(1.0/24+float64(r*(1.0/120))))
+			base := math.Float64frombits(powers[n&(steps-1)] + uint64(n>>7)<<52)
+			e = base + float64(base*tail)
+		} else {
+			e = beyond(x)
+		}
+		v[i] = e
+		sum += e
+	}
+	return sum
+}
+
 // beyond is Exp where the result is no normal number.
 func beyond(x float64) float64 {
 	switch {

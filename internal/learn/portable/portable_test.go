@@ -4,6 +4,7 @@ import (
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/bakeoffhq/bakeoff/internal/learn/portable"
@@ -26,6 +27,24 @@ func TestNearTheStandardLibrary(t *testing.T) {
 		if got, want := portable.Log(p), math.Log(p); got != want && ulps(got, want) > 2 {
 			t.Fatalf("log(%v) = %v, want %v", p, got, want)
 		}
+	}
+}
+
+func TestManyAtOnceHaveTheSameBits(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	v := []float64{0, -1000, 1000, math.NaN(), math.Inf(-1)}
+	for range 1000 {
+		v = append(v, rng.NormFloat64()*20)
+	}
+	got := slices.Clone(v)
+	portable.Exps(got, 1.5)
+	for i, x := range v {
+		if want := portable.Exp(x - 1.5); math.Float64bits(got[i]) != math.Float64bits(want) {
+			t.Errorf("exp(%v - 1.5) = %v, want %v", x, got[i], want)
+		}
+	}
+	if sum := portable.Exps([]float64{1, 1, 1}, 1); sum != 3 {
+		t.Errorf("sum %v, want 3", sum)
 	}
 }
 
@@ -75,18 +94,12 @@ func TestTheBitsAreTheSameEverywhere(t *testing.T) {
 	}
 }
 
-func BenchmarkExp(b *testing.B) {
-	sum := 0.0
-	for i := range b.N {
-		sum += portable.Exp(float64(i&1023) - 700)
+func BenchmarkExps(b *testing.B) {
+	v := make([]float64, 1024)
+	for b.Loop() {
+		for i := range v {
+			v[i] = float64(i) / 64
+		}
+		portable.Exps(v, 8)
 	}
-	_ = sum
-}
-
-func BenchmarkMathExp(b *testing.B) {
-	sum := 0.0
-	for i := range b.N {
-		sum += math.Exp(float64(i&1023) - 700)
-	}
-	_ = sum
 }
