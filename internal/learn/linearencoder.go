@@ -62,7 +62,7 @@ func fitLinearEncoder(ctx context.Context, b *binding, threads int) (linearEncod
 			continue
 		}
 		group.Go(func() error {
-			numbers[i] = fitScaled(f, b.numbers(f, 0, b.rows))
+			numbers[i] = fitScaled(f, f.values(b, 0, b.rows))
 			return context.Cause(ctx)
 		})
 	}
@@ -81,38 +81,84 @@ func fitLinearEncoder(ctx context.Context, b *binding, threads int) (linearEncod
 // StandardScaler do: the deviation divides by the number of rows.
 func fitScaled(f feature, values []float64) scaled {
 	s := scaled{feature: f}
-	present := slices.DeleteFunc(slices.Clone(values), math.IsNaN)
+	present := make([]float64, 0, len(values))
+	for _, v := range values {
+		if !isMissing(v) {
+			present = append(present, v)
+		}
+	}
 	if len(present) == 0 {
 		return s
 	}
-	slices.Sort(present)
-	half := len(present) / 2
-	s.Median = present[half]
-	if len(present)%2 == 0 {
-		s.Median = present[half-1]/2 + present[half]/2
-	}
+	s.Median = median(present)
 	s.Missing = len(present) < len(values)
-	if present[0] == present[len(present)-1] {
+	low, high := slices.Min(present), slices.Max(present)
+	if low == high {
 		return s
 	}
-	unit := max(-present[0], present[len(present)-1]) // so that no square overflows
-	n := float64(len(values))
-	mean, squares := 0.0, 0.0
-	for _, v := range values {
-		mean += s.fill(v) / unit
+	unit := 1.0
+	if top := max(-low, high); top > 1e100 || top < 1e-100 { // so that no square overflows or vanishes
+		unit = top
+		for i := range present {
+			present[i] /= unit
+		}
 	}
-	mean /= n
-	for _, v := range values {
-		d := s.fill(v)/unit - mean
-		squares += d * d
-	}
-	s.Mean, s.Scale = mean*unit, math.Sqrt(squares/n)*unit
+	n, filled := float64(len(values)), float64(len(values)-len(present))
+	mean := (sum(present) + float64(filled*(s.Median/unit))) / n
+	gap := s.Median/unit - mean
+	squares := squaresAround(present, mean) + float64(filled*float64(gap*gap))
+	s.Mean, s.Scale = float64(mean*unit), float64(math.Sqrt(squares/n)*unit)
 	return s
+}
+
+// sum returns the sum of values, and squaresAround that of their squared distances from a centre,
+// by four sums in turn, as a processor adds fast.
+func sum(values []float64) float64 {
+	var s [4]float64
+	rest := values
+	for ; len(rest) >= 4; rest = rest[4:] {
+		s[0] += rest[0]
+		s[1] += rest[1]
+		s[2] += rest[2]
+		s[3] += rest[3]
+	}
+	for _, v := range rest {
+		s[0] += v
+	}
+	return (s[0] + s[1]) + (s[2] + s[3])
+}
+
+func squaresAround(values []float64, centre float64) float64 {
+	var s [4]float64
+	rest := values
+	for ; len(rest) >= 4; rest = rest[4:] {
+		for i, v := range rest[:4] {
+			d := v - centre
+			s[i] += float64(d * d)
+		}
+	}
+	for _, v := range rest {
+		d := v - centre
+		s[0] += float64(d * d)
+	}
+	return (s[0] + s[1]) + (s[2] + s[3])
+}
+
+// isMissing reports whether a value is none, or infinite, which counts as none.
+func isMissing(v float64) bool { return v-v != 0 }
+
+// values returns the values of a number or a date's part for the rows from lo up to hi. It may share
+// memory with the table.
+func (f feature) values(b *binding, lo, hi int) []float64 {
+	if f.Part == "" {
+		return b.columns[f.Column].Numbers[lo:hi]
+	}
+	return b.numbers(f, lo, hi)
 }
 
 // fill returns the median in place of a missing value.
 func (s scaled) fill(v float64) float64 {
-	if math.IsNaN(v) {
+	if isMissing(v) {
 		return s.Median
 	}
 	return v
@@ -120,7 +166,11 @@ func (s scaled) fill(v float64) float64 {
 
 // standard returns a value as the model sees it.
 func (s scaled) standard(v float64) float64 {
-	return min(max((s.fill(v)-s.Mean)/s.Scale, -maxStandard), maxStandard)
+	z := (s.fill(v) - s.Mean) / s.Scale
+	if math.Abs(z) <= maxStandard {
+		return z
+	}
+	return min(max(z, -maxStandard), maxStandard)
 }
 
 // width is the number of columns that the number becomes.
@@ -217,13 +267,11 @@ func (e linearEncoder) width(schema bakeoff.Schema) int {
 }
 
 // fillRows is how many rows a thread encodes at a time.
-const fillRows = 8192
+const fillRows = 1024
 
 // encode returns the rows from lo up to hi as a linear model sees them.
 func (e linearEncoder) encode(ctx context.Context, b *binding, lo, hi, threads int) (*linear.Design, error) {
-	d := &linear.Design{Rows: hi - lo, Dense: e.dense(), Hot: len(e.Categories), Width: e.width(b.schema)}
-	d.Numbers = make([]float64, d.Rows*d.Dense)
-	d.Slots = make([]int32, d.Rows*d.Hot)
+	d := linear.NewDesign(hi-lo, e.dense(), len(e.Categories), e.width(b.schema))
 	if d.Rows <= fillRows { // a request: no goroutine is worth its while
 		e.fillNumbers(d, b, lo, 0, d.Rows)
 		e.fillSlots(d, b, lo, 0, d.Rows)
@@ -246,22 +294,22 @@ func (e linearEncoder) encode(ctx context.Context, b *binding, lo, hi, threads i
 func (e linearEncoder) fillNumbers(d *linear.Design, b *binding, lo, from, to int) {
 	column := 0
 	for _, s := range e.Numbers {
-		values := b.numbers(s.feature, lo+from, lo+to)
+		values := s.values(b, lo+from, lo+to)
 		if s.Scale > 0 {
-			at := from*d.Dense + column
+			at := from*d.Stride + column
 			for _, v := range values {
 				d.Numbers[at] = s.standard(v)
-				at += d.Dense
+				at += d.Stride
 			}
 			column++
 		}
 		if s.Missing {
-			at := from*d.Dense + column
+			at := from*d.Stride + column
 			for _, v := range values {
-				if math.IsNaN(v) {
+				if isMissing(v) {
 					d.Numbers[at] = 1
 				}
-				at += d.Dense
+				at += d.Stride
 			}
 			column++
 		}

@@ -80,6 +80,7 @@ func trainLinear(ctx context.Context, j *job, fit func(*linear.Design, linear.Op
 	if err != nil {
 		return nil, err
 	}
+	design.Weights = j.Labels.Weights
 	l := &linearModel{linearEncoder: encoder, classification: j.Schema.Task != bakeoff.Regression}
 	l.model, err = fit(design, linear.Options{Threads: j.Threads, Progress: func(iteration int, fraction float64) {
 		j.report(fraction, "iteration %d", iteration)

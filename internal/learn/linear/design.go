@@ -21,16 +21,31 @@ type Design struct {
 	Dense int // numbers a row: columns 0 to Dense-1
 	Hot   int // category columns
 	Width int // columns in all: Dense and the slots of the categories
-	// Numbers has Rows*Dense numbers, row-major.
+	// Numbers is row-major, with Stride numbers a row: Dense of the row's own, a one, and zeros up to
+	// a multiple of four. Rows of zeros at its end make the rows a multiple of four.
 	Numbers []float64
+	Stride  int
 	// Slots has Rows*Hot columns that are one, row-major: Dense to Width-1 in ascending order
 	// within a row, or -1 where all of a category's columns are zero.
 	Slots []int32
+	// Weights says how much each row counts, from 0; nil for one each.
+	Weights []float64
+}
+
+// NewDesign returns a design of so many rows whose numbers are zero and whose slots are none yet.
+func NewDesign(rows, dense, hot, width int) *Design {
+	d := &Design{Rows: rows, Dense: dense, Hot: hot, Width: width, Stride: upToFour(dense + 1)}
+	d.Numbers = make([]float64, upToFour(rows)*d.Stride)
+	for i := range rows {
+		d.Numbers[i*d.Stride+dense] = 1
+	}
+	d.Slots = make([]int32, rows*hot)
+	return d
 }
 
 // row returns the numbers and the slots of one row.
 func (d *Design) row(i int) ([]float64, []int32) {
-	return d.Numbers[i*d.Dense : (i+1)*d.Dense], d.Slots[i*d.Hot : (i+1)*d.Hot]
+	return d.Numbers[i*d.Stride:][:d.Dense], d.Slots[i*d.Hot : (i+1)*d.Hot]
 }
 
 // Options are what does not change the result.
@@ -100,13 +115,16 @@ func inBlocks(ctx context.Context, rows, n, threads int, do func(block, lo, hi i
 		return inParallel(ctx, rows, n, threads, do)
 	}
 	for b := 0; b < n && ctx.Err() == nil; b++ {
-		do(b, b*rows/n, (b+1)*rows/n)
+		do(b, bound(b, rows, n), bound(b+1, rows, n))
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	return nil
 }
+
+// bound returns where block b of n begins: at a multiple of four rows.
+func bound(b, rows, n int) int { return min(rows, 4*(b*quads(rows)/n)) }
 
 func inParallel(ctx context.Context, rows, n, threads int, do func(block, lo, hi int)) error {
 	var next atomic.Int64
@@ -116,7 +134,7 @@ func inParallel(ctx context.Context, rows, n, threads int, do func(block, lo, hi
 			if b >= n {
 				return
 			}
-			do(b, b*rows/n, (b+1)*rows/n)
+			do(b, bound(b, rows, n), bound(b+1, rows, n))
 		}
 	}
 	var wait sync.WaitGroup

@@ -45,7 +45,12 @@ func read(t *testing.T, name string) fixture {
 }
 
 func (f fixture) design() *linear.Design {
-	return &linear.Design{Rows: f.Rows, Dense: f.Dense, Hot: f.Hot, Width: f.Width, Numbers: f.Numbers, Slots: f.Slots}
+	d := linear.NewDesign(f.Rows, f.Dense, f.Hot, f.Width)
+	for i := range f.Rows {
+		copy(d.Numbers[i*d.Stride:], f.Numbers[i*f.Dense:(i+1)*f.Dense])
+	}
+	copy(d.Slots, f.Slots)
+	return d
 }
 
 func (f fixture) codes() []int32 {
@@ -226,7 +231,7 @@ func TestAClassWithoutRowsIsImprobable(t *testing.T) {
 }
 
 func TestSeparableRowsAndNoColumns(t *testing.T) {
-	separable := &linear.Design{Rows: 6, Dense: 1, Width: 1, Numbers: []float64{-3, -2, -1, 1, 2, 3}}
+	separable := fixture{Rows: 6, Dense: 1, Width: 1, Numbers: []float64{-3, -2, -1, 1, 2, 3}}.design()
 	for _, c := range []float64{1e-9, 1, 1e9} {
 		p := linear.DefaultLogisticParams()
 		p.C = c
@@ -235,7 +240,7 @@ func TestSeparableRowsAndNoColumns(t *testing.T) {
 			t.Errorf("C %v: %+v, %v", c, m, err)
 		}
 	}
-	none := &linear.Design{Rows: 4}
+	none := linear.NewDesign(4, 0, 0, 0)
 	m, err := linear.Logistic(t.Context(), none, []int32{0, 1, 1, 1}, 2, linear.DefaultLogisticParams(), linear.Options{})
 	if err != nil || math.Abs(m.Intercepts()[0]-math.Log(3)) > tolerance {
 		t.Errorf("no columns: %+v, %v", m, err)
@@ -247,7 +252,7 @@ func TestSeparableRowsAndNoColumns(t *testing.T) {
 }
 
 func TestBadLabels(t *testing.T) {
-	d := &linear.Design{Rows: 2, Dense: 1, Width: 1, Numbers: []float64{1, 2}}
+	d := fixture{Rows: 2, Dense: 1, Width: 1, Numbers: []float64{1, 2}}.design()
 	p := linear.DefaultLogisticParams()
 	for name, y := range map[string][]int32{"too few": {0}, "beyond the classes": {0, 2}, "negative": {-1, 0}} {
 		if m, err := linear.Logistic(t.Context(), d, y, 2, p, linear.Options{}); err == nil {

@@ -2,7 +2,8 @@ package linear
 
 import (
 	"context"
-	"math"
+
+	"github.com/bakeoffhq/bakeoff/internal/learn/portable"
 )
 
 // Model is a fitted model. Binary logistic regression and ridge regression have one output,
@@ -74,7 +75,7 @@ func margins(out, theta, x []float64, slots []int32) {
 	for j, v := range x {
 		t := theta[j*k : j*k+k]
 		for c := range out {
-			out[c] += v * t[c]
+			out[c] += float64(v * t[c])
 		}
 	}
 	for _, s := range slots {
@@ -93,7 +94,7 @@ func margin(theta, x []float64, slots []int32) float64 {
 	m := theta[len(theta)-1]
 	t := theta[:len(x)]
 	for j, v := range x {
-		m += v * t[j]
+		m += float64(v * t[j])
 	}
 	for _, s := range slots {
 		if s >= 0 {
@@ -106,26 +107,26 @@ func margin(theta, x []float64, slots []int32) float64 {
 // sigmoid returns 1/(1+exp(-m)) without overflow.
 func sigmoid(m float64) float64 {
 	if m >= 0 {
-		return 1 / (1 + math.Exp(-m))
+		return 1 / (1 + portable.Exp(-m))
 	}
-	e := math.Exp(m)
+	e := portable.Exp(m)
 	return e / (1 + e)
 }
 
-// softmax turns margins into probabilities and returns the logarithm of the sum of their
-// exponentials, both without overflow.
-func softmax(m []float64) float64 {
-	top := m[0]
-	for _, v := range m {
-		top = max(top, v)
-	}
-	sum := 0.0
-	for c, v := range m {
-		m[c] = math.Exp(v - top)
-		sum += m[c]
-	}
+// softmax turns margins into probabilities.
+func softmax(m []float64) {
+	_, sum := softmaxParts(m)
 	for c := range m {
 		m[c] /= sum
 	}
-	return top + math.Log(sum)
+}
+
+// softmaxParts turns margins, in place, into their exponentials as parts of the largest one's. It
+// returns the largest margin and the sum of the parts, which is from 1 up.
+func softmaxParts(m []float64) (top, sum float64) {
+	top = m[0]
+	for _, v := range m {
+		top = max(top, v)
+	}
+	return top, portable.Exps(m, top)
 }

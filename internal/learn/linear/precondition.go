@@ -2,106 +2,123 @@ package linear
 
 import (
 	"context"
-
-	"gonum.org/v1/gonum/mat"
+	"math"
 )
 
-// preconditioner returns a function that multiplies a vector, in place, by an approximate inverse
-// of the Hessian at theta: that of its blocks, one an output, which leaves out how the outputs
-// hang together; with very many columns or classes that of its diagonal only. Without it, correlated columns
-// cost thousands of passes over the rows.
-func (l *logistic) preconditioner(ctx context.Context, theta []float64) (func([]float64) error, error) {
-	if n := l.d.Width + 1; l.d.Width <= maxNewton && n*n*l.outputs <= maxBlockFloat {
-		return l.blockwise(ctx, theta)
-	}
-	return l.diagonal(ctx, theta)
-}
+// maxHessian is the most parameters whose Hessian is factorised; above it only what each column is
+// to itself counts.
+const maxHessian = 1000
 
-// minWeight keeps the curvature of a rare class from vanishing where its probabilities are still
-// low.
-const minWeight = 1e-6
+// dearHessian is what a Hessian may cost, in passes over all rows, before it is taken of a sample of
+// them; leastRows is how many rows for each parameter that has at least.
+const (
+	dearHessian = 8
+	leastRows   = 4
+)
 
-// weights fills w with the row's p(1-p) of each output.
-func (l *logistic) weights(w, theta []float64, x []float64, slots []int32) {
-	margins(w, theta, x, slots)
-	if l.outputs == 1 {
-		w[0] = sigmoid(w[0])
-	} else {
-		softmax(w)
-	}
-	for c, p := range w {
-		w[c] = max(p*(1-p), minWeight)
-	}
-}
+// preconditioner multiplies a vector, in place, by an approximate inverse of the Hessian.
+type preconditioner func(q []float64)
 
-func (l *logistic) blockwise(ctx context.Context, theta []float64) (func([]float64) error, error) {
-	n, k := l.d.Width+1, l.outputs
-	total := make([]float64, n*n*k)
-	err := newSums(l.d.Rows, len(total)).over(ctx, l.d.Rows, l.options.Threads, total, func(sum []float64, lo, hi int) {
-		w := make([]float64, k)
-		for i := lo; i < hi; i++ {
-			x, slots := l.d.row(i)
-			l.weights(w, theta, x, slots)
-			for c := range w {
-				addOuter(sum[c*n*n:(c+1)*n*n], n, w[c], x, slots)
-			}
-		}
-	})
+// preconditioner returns one for steps from theta, and what it costs in passes over the rows.
+// Without it, correlated columns take thousands of passes.
+func (l *logistic) preconditioner(ctx context.Context, theta []float64) (preconditioner, error) {
+	if len(theta) > maxHessian {
+		return l.diagonal(ctx, theta)
+	}
+	from, scale := l, 1.0
+	if want := l.hessianRows(); want < l.rows.n {
+		from = l.sample(want)
+		scale = float64(l.rows.n) / float64(from.rows.n)
+		from.penalty = l.penalty
+	}
+	factor, err := from.hessian(ctx, theta, scale)
 	if err != nil {
 		return nil, err
 	}
-	factors := make([]*mat.Cholesky, k)
-	for c := range factors {
-		if factors[c], err = factorise(total[c*n*n:(c+1)*n*n], n, l.lambda); err != nil {
-			return nil, err
-		}
-	}
-	column := make([]float64, n)
-	return func(q []float64) error {
-		for c, f := range factors {
-			for j := range column {
-				column[j] = q[j*k+c]
-			}
-			if err := solve(f, column); err != nil {
-				return err
-			}
-			for j, v := range column {
-				q[j*k+c] = v
-			}
-		}
-		return nil
-	}, nil
+	return factor.solve, nil
 }
 
-func (l *logistic) diagonal(ctx context.Context, theta []float64) (func([]float64) error, error) {
-	n, k := l.d.Width+1, l.outputs
-	total := make([]float64, n*k)
-	err := newSums(l.d.Rows, len(total)).over(ctx, l.d.Rows, l.options.Threads, total, func(sum []float64, lo, hi int) {
-		w, square := make([]float64, k), make([]float64, k)
-		for i := lo; i < hi; i++ {
-			x, slots := l.d.row(i)
-			l.weights(w, theta, x, slots)
-			for j, v := range x {
-				for c := range square {
-					square[c] = w[c] * v * v
-				}
-				addTo(sum[j*k:j*k+k], square)
-			}
-			for _, s := range slots {
-				if s >= 0 {
-					addTo(sum[int(s)*k:int(s)*k+k], w)
-				}
-			}
-			addTo(sum[(n-1)*k:], w)
-		}
-	})
-	for i := range total[:(n-1)*k] {
-		total[i] += l.lambda
+// hessianRows is how many rows a Hessian is made of.
+func (l *logistic) hessianRows() int {
+	n := float64(l.rows.n)
+	if cost := l.hessianCost(); cost > dearHessian {
+		n = n * dearHessian / cost
 	}
-	return func(q []float64) error {
+	return min(l.rows.n, max(int(n), leastRows*l.rows.columns()*l.outputs))
+}
+
+// hessianCost is what a Hessian of all rows costs, as a multiple of a pass: the products of each.
+func (l *logistic) hessianCost() float64 {
+	const exponential = 12
+	r := l.rows
+	marks := float64(len(r.mark)) / float64(r.n)
+	dense, k := float64(r.dense), float64(l.outputs)
+	pass := k * (2*dense + 2*marks + exponential)
+	return 1 + k*(k+1)/2*(dense*(dense+1)/2+2*marks*dense+marks*marks)/pass
+}
+
+// diagonal is a preconditioner of the Hessian's diagonal alone.
+func (l *logistic) diagonal(ctx context.Context, theta []float64) (preconditioner, error) {
+	r, k := l.rows, l.outputs
+	total := make([]float64, len(theta))
+	err := newSums(r.n, len(total)).over(ctx, r.n, l.options.Threads, total, func(sum []float64, lo, hi int) {
+		curvature := l.curvatures(theta)
+		eachTile(lo, hi, func(lo, hi int) {
+			for i, w := range curvature(lo, hi) {
+				row := lo + i/k
+				for j, v := range r.x[row*r.stride:][:r.dense] {
+					sum[j*k+i%k] += float64(float64(w*v) * v)
+				}
+				for _, s := range r.of(row) {
+					sum[(r.dense+int(s))*k+i%k] += w
+				}
+			}
+		})
+	})
+	for i := range total {
+		total[i] += l.penalty[i/k]
+	}
+	return func(q []float64) {
 		for i := range q {
 			q[i] /= total[i]
 		}
-		return nil
 	}, err
+}
+
+// minCurvature keeps the curvature of a rare class from vanishing where its probabilities are still
+// low.
+const minCurvature = 1e-6
+
+// curvatures returns a function that gives p(1-p) of each row and output of a tile, as often as the
+// row counts.
+func (l *logistic) curvatures(theta []float64) func(lo, hi int) []float64 {
+	loss := losses{product: 1}
+	if l.outputs == 1 {
+		b := newBinary(l.rows, theta)
+		return func(lo, hi int) []float64 {
+			b.load(l, lo, hi, &loss)
+			for i := range hi - lo {
+				b.weight[i] = max(b.weight[i], minCurvature)
+			}
+			return b.weight[:hi-lo]
+		}
+	}
+	m := newMulti(l, theta)
+	return func(lo, hi int) []float64 {
+		m.load(l, theta, lo, hi, &loss)
+		p := m.p[:(hi-lo)*l.outputs]
+		for i, v := range p {
+			p[i] = l.rows.weigh(lo+i/l.outputs) * max(float64(v*(1-v)), minCurvature)
+		}
+		return p
+	}
+}
+
+// largest returns the largest absolute value in v.
+func largest(v []float64) float64 {
+	top := 0.0
+	for _, x := range v {
+		top = max(top, math.Abs(x))
+	}
+	return top
 }

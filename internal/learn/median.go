@@ -1,0 +1,70 @@
+package learn
+
+import (
+	"math"
+	"slices"
+)
+
+// median returns the median of values that has none missing, in time that grows with their number
+// alone; the mean of the middle two of an even number. It leaves values in another order.
+func median(values []float64) float64 {
+	half := len(values) / 2
+	upper := nth(slices.Clone(values), half)
+	if len(values)%2 == 1 {
+		return upper
+	}
+	below, lower := 0, math.Inf(-1)
+	for _, v := range values {
+		if v < upper {
+			below++
+			lower = max(lower, v)
+		}
+	}
+	if below < half { // the one before is as large
+		return upper
+	}
+	return lower/2 + upper/2
+}
+
+// few values are sorted: that is as fast as anything else.
+const few = 512
+
+// nth returns the value that would be at place n if values were sorted. It makes buckets by some
+// bits of the values, the first ones first, and goes on with that bucket which has place n. It
+// overwrites values.
+func nth(values []float64, n int) float64 {
+	bits := 12
+	if len(values) > 1<<15 {
+		bits = 16 // worth the larger table
+	}
+	var count []int32
+	for shift := 64; len(values) > few && shift > 0; {
+		step := min(bits, shift)
+		shift -= step
+		mask := uint64(1)<<step - 1
+		count = append(count[:0], make([]int32, 1<<step)...)
+		for _, v := range values {
+			count[ascending(v)>>shift&mask]++
+		}
+		bucket := uint64(0)
+		for n >= int(count[bucket]) {
+			n -= int(count[bucket])
+			bucket++
+		}
+		kept := values[:0]
+		for _, v := range values {
+			if ascending(v)>>shift&mask == bucket {
+				kept = append(kept, v)
+			}
+		}
+		values = kept
+	}
+	slices.Sort(values)
+	return values[n]
+}
+
+// ascending returns the bits of a number so that larger numbers have larger ones.
+func ascending(v float64) uint64 {
+	b := math.Float64bits(v)
+	return b ^ (uint64(int64(b)>>63) | 1<<63)
+}
