@@ -25,6 +25,7 @@ const (
 	GradientBoosting   = "gradient_boosting"
 	LinearRegression   = "linear_regression"
 	LogisticRegression = "logistic_regression"
+	NaiveBayes         = "naive_bayes"
 	RandomForest       = "random_forest"
 )
 
@@ -56,7 +57,7 @@ func (j *job) settings(into any) error {
 
 // learners lists what is built in, by name.
 var learners = sorted(
-	extraTrees(), gradientBoosting(), linearRegression(), logisticRegression(), randomForest(),
+	extraTrees(), gradientBoosting(), linearRegression(), logisticRegression(), naiveBayes(), randomForest(),
 )
 
 func sorted(list ...*learner) []*learner {

@@ -130,6 +130,7 @@ func TestChurnIsLearnt(t *testing.T) {
 	for learner, least := range map[string]float64{
 		learn.LogisticRegression: 0.83,
 		learn.RandomForest:       0.81,
+		learn.NaiveBayes:         0.79,
 		learn.GradientBoosting:   0.82,
 	} {
 		t.Run(learner, func(t *testing.T) {
@@ -285,6 +286,8 @@ func TestProgressAndCancellation(t *testing.T) {
 	words := map[string]string{
 		learn.LogisticRegression: "iteration %d", learn.LinearRegression: "iteration %d",
 		learn.RandomForest: "tree %d/12", learn.ExtraTrees: "tree %d/12", learn.GradientBoosting: "iteration %d/12",
+
+		learn.NaiveBayes: "%d columns",
 	}
 	stop := errors.New("stop")
 	eachFit(t, func(t *testing.T, learner string, s set) {

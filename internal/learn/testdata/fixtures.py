@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Writes what scikit-learn makes of small sets, for the tests of learn and learn/linear.
+"""Writes what scikit-learn makes of small sets, for the tests of learn, learn/linear and learn/bayes.
 
 Run it from the repository's root:  /usr/bin/python3 internal/learn/testdata/fixtures.py
 Made with Debian's python3-sklearn 1.2.1, python3-numpy 1.24.2 and python3-pandas 1.5.3.
@@ -14,11 +14,13 @@ import pandas as pd
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.naive_bayes import CategoricalNB, GaussianNB
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LINEAR = os.path.join(HERE, "..", "linear", "testdata")
+BAYES = os.path.join(HERE, "..", "bayes", "testdata")
 TELCO = os.path.join(HERE, "..", "..", "..", "examples", "churn", "telco_churn.csv")
 
 
@@ -88,6 +90,24 @@ def matrices():
         write(LINEAR, name, fixture)
 
 
+def bayes():
+    """Numbers of different scales, and categories whose every level occurs; weights change the second alone."""
+    rng = np.random.default_rng(21)
+    rows, classes = 300, 3
+    y = rng.integers(0, classes, rows)
+    numbers = np.round((rng.normal(size=(rows, 4)) + y[:, None] * [0.5, 1, 0, 0.2]) * [1, 100, 0.5, 5] + [0, 1000, 0, -3], 4)
+    m = GaussianNB().fit(numbers, y)
+    write(BAYES, "gaussian", dict(rows=rows, columns=4, classes=classes, numbers=numbers.T.ravel().tolist(), y=y.tolist(),
+                                  probabilities=m.predict_proba(numbers).ravel().tolist()))
+    levels = [2, 5, 9]
+    codes = np.stack([(rng.integers(0, n, rows) + y * (rng.random(rows) < 0.4)) % n for n in levels], axis=1)
+    weights = np.round(rng.random(rows) * 3, 3)
+    for name, w in [("categorical", None), ("categorical_weights", weights)]:
+        m = CategoricalNB(alpha=0.5).fit(codes, y, sample_weight=w)
+        write(BAYES, name, dict(rows=rows, columns=3, classes=classes, alpha=0.5, levels=levels, codes=codes.T.ravel().tolist(), y=y.tolist(),
+                                weights=[] if w is None else w.tolist(), probabilities=m.predict_proba(codes).ravel().tolist()))
+
+
 def encoder(df):
     """Medians, indicators of missing values, standard scores, one column a category: plain scikit-learn."""
     texts = [c for c in df.columns if df[c].dtype == object]
@@ -123,6 +143,7 @@ def table(name, file, target, model):
 if __name__ == "__main__":
     penguins = os.path.join(HERE, "penguins.csv")
     matrices()
+    bayes()
     table("penguins_species", penguins, "species", "logistic")
     table("penguins_mass", penguins, "body_mass_g", "ridge")
     table("telco_churn", TELCO, "churn", "logistic")
