@@ -23,7 +23,7 @@ func median(values []float64) float64 {
 	if below < half { // the one before is as large
 		return upper
 	}
-	return lower/2 + upper/2
+	return float64(lower/2) + float64(upper/2)
 }
 
 // few values are sorted: that is as fast as anything else.

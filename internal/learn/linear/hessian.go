@@ -228,7 +228,7 @@ func (l *logistic) pin(h []float64, size int) {
 		mean += h[(at+c)*size+at+c] / float64(k)
 	}
 	for c := range k {
-		h[(at+c)*size+at+c] += 1e-9 * mean
+		h[(at+c)*size+at+c] += float64(1e-9 * mean)
 		for d := range c + 1 {
 			h[(at+c)*size+at+d] += mean
 		}

@@ -122,7 +122,7 @@ const minStep = 1e-10
 // decreases reports whether the step from a value to the next one is worth taking: Armijo's
 // condition for a predicted decrease, with room for rounding.
 func decreases(value, next, predicted float64) bool {
-	return next <= value-1e-4*predicted+1e-13*math.Abs(value)
+	return next <= value-float64(1e-4*predicted)+float64(1e-13*math.Abs(value))
 }
 
 // negligible reports whether a decrease is lost in the rounding of the value.

@@ -161,7 +161,7 @@ func (l *logistic) penalise(theta, gradient []float64) float64 {
 		gradient[i] += g
 		squares += float64(g * t)
 	}
-	return squares / 2
+	return float64(squares / 2)
 }
 
 // addGradientOne adds, for two classes, the rows' gradients to the front of sum and their losses to

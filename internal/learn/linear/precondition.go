@@ -1,9 +1,6 @@
 package linear
 
-import (
-	"context"
-	"math"
-)
+import "context"
 
 // maxHessian is the most parameters whose Hessian is factorised; above it only what each column is
 // to itself counts.
@@ -53,8 +50,9 @@ func (l *logistic) hessianCost() float64 {
 	r := l.rows
 	marks := float64(len(r.mark)) / float64(r.n)
 	dense, k := float64(r.dense), float64(l.outputs)
-	pass := k * (2*dense + 2*marks + exponential)
-	return 1 + k*(k+1)/2*(dense*(dense+1)/2+2*marks*dense+marks*marks)/pass
+	pass := k * (float64(2*dense) + float64(2*marks) + exponential)
+	pairs := float64(dense*(dense+1)/2) + float64(2*marks*dense) + float64(marks*marks)
+	return 1 + float64(k*(k+1)/2*pairs/pass)
 }
 
 // diagonal is a preconditioner of the Hessian's diagonal alone.
@@ -112,13 +110,4 @@ func (l *logistic) curvatures(theta []float64) func(lo, hi int) []float64 {
 		}
 		return p
 	}
-}
-
-// largest returns the largest absolute value in v.
-func largest(v []float64) float64 {
-	top := 0.0
-	for _, x := range v {
-		top = max(top, math.Abs(x))
-	}
-	return top
 }
