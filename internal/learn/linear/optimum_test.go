@@ -63,9 +63,7 @@ func slope(t *testing.T, m *linear.Model, d *linear.Design, y []int32) float64 {
 	}
 	k, classes := m.Outputs, len(p)/d.Rows
 	gradient := make([]float64, len(m.Weights))
-	for j, w := range m.Weights[:d.Width*k] {
-		gradient[j] = w
-	}
+	copy(gradient, m.Weights[:d.Width*k])
 	for i := range d.Rows {
 		for c := range k {
 			class := c
