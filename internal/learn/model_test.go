@@ -286,7 +286,6 @@ func TestProgressAndCancellation(t *testing.T) {
 	words := map[string]string{
 		learn.LogisticRegression: "iteration %d", learn.LinearRegression: "iteration %d",
 		learn.RandomForest: "tree %d/12", learn.ExtraTrees: "tree %d/12", learn.GradientBoosting: "iteration %d/12",
-
 		learn.NaiveBayes: "%d columns",
 	}
 	stop := errors.New("stop")
