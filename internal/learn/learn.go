@@ -23,8 +23,10 @@ import (
 const (
 	ExtraTrees         = "extra_trees"
 	GradientBoosting   = "gradient_boosting"
+	KNN                = "knn"
 	LinearRegression   = "linear_regression"
 	LogisticRegression = "logistic_regression"
+	MLP                = "mlp"
 	NaiveBayes         = "naive_bayes"
 	RandomForest       = "random_forest"
 )
@@ -57,7 +59,7 @@ func (j *job) settings(into any) error {
 
 // learners lists what is built in, by name.
 var learners = sorted(
-	extraTrees(), gradientBoosting(), linearRegression(), logisticRegression(), naiveBayes(), randomForest(),
+	extraTrees(), gradientBoosting(), kNearest(), linearRegression(), logisticRegression(), multiLayerPerceptron(), naiveBayes(), randomForest(),
 )
 
 func sorted(list ...*learner) []*learner {

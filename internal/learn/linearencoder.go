@@ -166,9 +166,13 @@ func (s scaled) fill(v float64) float64 {
 
 // standard returns a value as the model sees it.
 func (s scaled) standard(v float64) float64 {
-	z := (s.fill(v) - s.Mean) / s.Scale
+	v = s.fill(v)
+	z := (v - s.Mean) / s.Scale
 	if math.Abs(z) <= maxStandard {
 		return z
+	}
+	if infinite(z) { // the difference alone may be too large for a float64
+		z = v/s.Scale - s.Mean/s.Scale
 	}
 	return min(max(z, -maxStandard), maxStandard)
 }

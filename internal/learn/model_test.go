@@ -25,6 +25,7 @@ var small = map[string]string{
 	learn.RandomForest:     `{"trees": 12}`,
 	learn.ExtraTrees:       `{"n_estimators": 12}`,
 	learn.GradientBoosting: `{"iterations": 12}`,
+	learn.MLP:              `{"hidden_layer_sizes": [8], "max_iter": 40}`,
 }
 
 func (s set) request(learner string) learn.Request {
@@ -287,6 +288,7 @@ func TestProgressAndCancellation(t *testing.T) {
 		learn.LogisticRegression: "iteration %d", learn.LinearRegression: "iteration %d",
 		learn.RandomForest: "tree %d/12", learn.ExtraTrees: "tree %d/12", learn.GradientBoosting: "iteration %d/12",
 		learn.NaiveBayes: "%d columns",
+		learn.KNN:        "%d rows kept", learn.MLP: "epoch %d/40",
 	}
 	stop := errors.New("stop")
 	eachFit(t, func(t *testing.T, learner string, s set) {

@@ -15,8 +15,10 @@ import (
 func TestFits(t *testing.T) {
 	want := map[string][]bakeoff.LearningTask{
 		"gradient_boosting":   {bakeoff.Binary, bakeoff.Multiclass, bakeoff.Regression},
+		"knn":                 {bakeoff.Binary, bakeoff.Multiclass, bakeoff.Regression},
 		"linear_regression":   {bakeoff.Regression},
 		"logistic_regression": {bakeoff.Binary, bakeoff.Multiclass},
+		"mlp":                 {bakeoff.Binary, bakeoff.Multiclass, bakeoff.Regression},
 		"random_forest":       {bakeoff.Binary, bakeoff.Multiclass, bakeoff.Regression},
 		"xgboost":             nil,
 	}
