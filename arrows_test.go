@@ -23,7 +23,7 @@ var layers = map[string]struct {
 	nats     bool
 }{
 	"words":  {packages: []string{"."}},
-	"leaves": {packages: []string{"spec", "card", "chart", "cron", "advice", "answers", "dataset", "doctor", "learn", "learn/bayes", "learn/linear", "learn/mlp", "learn/neighbors", "learn/portable", "learn/tree", "metric", "outbound", "plain", "report", "score", "proc", "wire"}, imports: []string{"words"}, within: true},
+	"leaves": {packages: []string{"spec", "card", "chart", "cron", "advice", "answers", "dataset", "doctor", "learn", "learn/bayes", "learn/linear", "learn/mlp", "learn/neighbors", "learn/portable", "learn/tree", "metric", "outbound", "plain", "report", "score", "proc", "wire", "search"}, imports: []string{"words"}, within: true},
 	"steps":  {packages: []string{"schedule", "dispatch", "worker", "build", "judge", "registry", "deploy", "notify", "predict", "roster"}, imports: []string{"words", "leaves"}},
 	"ground": {packages: []string{"store", "natsd", "join"}, imports: []string{"words"}, within: true, nats: true},
 	"client": {packages: []string{"client"}, imports: []string{"words"}},

@@ -92,6 +92,7 @@ type Candidate struct {
 	Limits  Limits          `json:"limits,omitzero"`
 	Queue   string          `json:"queue,omitempty"` // whose workers build it; "" for QueueDefault
 	Retry   Retry           `json:"retry,omitzero"`
+	Search  *Search         `json:"search,omitempty"` // of parameters beside Params; nil for none
 }
 
 // Limits bound one attempt. Zero means no limit.

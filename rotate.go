@@ -2,6 +2,7 @@ package bakeoff
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -89,21 +90,27 @@ func (r Run) Rebuilt(b Rebuild) Run {
 	return r
 }
 
-// Recipe returns the recipe of one of a run's trials.
+// Recipe returns the recipe by which one of a run's trials is built: once a search has chosen its
+// parameters, with these and without the search.
 func (r Run) Recipe(candidate string) (Candidate, bool) {
-	for _, c := range r.Recipes {
-		if c.Name == candidate {
-			return c, true
+	i := slices.IndexFunc(r.Recipes, func(c Candidate) bool { return c.Name == candidate })
+	if i < 0 {
+		return Candidate{}, false
+	}
+	c := r.Recipes[i]
+	for _, t := range r.Trials {
+		if chosen := t.Search.Chosen(); t.Candidate == candidate && chosen != nil {
+			c.Params, c.Search = chosen, nil
 		}
 	}
-	return Candidate{}, false
+	return c, true
 }
 
 // Row is the leaderboard's row of one of a run's trials that has not been judged.
 func (r Run) Row(t Trial) LeaderboardRow {
 	row := LeaderboardRow{
 		Candidate: t.Candidate, Role: RoleChallenger, State: t.State, Reason: t.Reason,
-		Artifact: t.Artifact, Bytes: t.Bytes, Seconds: t.Seconds,
+		Artifact: t.Artifact, Bytes: t.Bytes, Seconds: t.Seconds, Search: t.Searched(),
 	}
 	if r.Rebuild != nil && t.Candidate == ChampionName {
 		row.Candidate, row.Role, row.Version, row.Rebuilt = r.Rebuild.Candidate, RoleChampion, r.Rebuild.Version, true

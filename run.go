@@ -42,8 +42,8 @@ type Run struct {
 	Parallel int `json:"parallel"`
 
 	Phase Phase `json:"phase"`
-	// Recipes are the candidates as the revision declares them, one a trial. Where the champion is
-	// built again, its recipe and its trial are the first.
+	// Recipes are the candidates as the revision declares them, one a trial; Recipe says how one is built.
+	// Where the champion is built again, its recipe and its trial are the first.
 	Recipes  []Candidate `json:"recipes"`
 	Snapshot *Snapshot   `json:"snapshot,omitempty"`
 	Rebuild  *Rebuild    `json:"rebuild,omitempty"`
@@ -61,10 +61,11 @@ type TrialState string
 
 // The states of a trial.
 const (
-	TrialWaiting TrialState = "waiting" // not yet handed out
-	TrialQueued  TrialState = "queued"  // a task on the queue, or on a worker
-	TrialBuilt   TrialState = "built"
-	TrialFailed  TrialState = "failed"
+	TrialWaiting   TrialState = "waiting"   // not yet handed out
+	TrialSearching TrialState = "searching" // its parameters are being chosen
+	TrialQueued    TrialState = "queued"    // a task on the queue, or on a worker
+	TrialBuilt     TrialState = "built"
+	TrialFailed    TrialState = "failed"
 )
 
 // FailureClass says in which way a trial or another task failed.
@@ -100,6 +101,7 @@ type Trial struct {
 	Worker    string       `json:"worker,omitempty"`  // who worked on it
 	Started   time.Time    `json:"started,omitzero"`
 	Seconds   float64      `json:"seconds,omitempty"` // of that attempt
+	Search    *Searching   `json:"search,omitempty"`  // of its parameters, where the candidate asks for one
 }
 
 // TaskKind says what a task asks of a worker.
@@ -108,6 +110,7 @@ type TaskKind string
 // The kinds of tasks.
 const (
 	TaskSnapshot TaskKind = "snapshot" // freeze the rows; one a run
+	TaskSearch   TaskKind = "search"   // score a setting of a search; one a setting and rung
 	TaskBuild    TaskKind = "build"    // build a trial; one a candidate
 	TaskEvaluate TaskKind = "evaluate" // judge; one a round
 )
@@ -122,19 +125,22 @@ const (
 type Task struct {
 	Run       string   `json:"run"`
 	Kind      TaskKind `json:"kind"`
-	Candidate string   `json:"candidate,omitempty"` // TaskBuild
+	Candidate string   `json:"candidate,omitempty"` // TaskBuild, TaskSearch
+	Setting   int      `json:"setting,omitempty"`   // TaskSearch: which, from 1
+	Rung      int      `json:"rung,omitempty"`      // TaskSearch: in which rung, from 1
 	Round     int      `json:"round,omitempty"`     // TaskEvaluate
 	Queue     string   `json:"queue"`
 }
 
 // Result is what a task left. It is recorded once per task; a second one is refused.
 type Result struct {
-	Task     Task      `json:"task"`
-	Attempt  int       `json:"attempt"`
-	Snapshot *Snapshot `json:"snapshot,omitempty"` // TaskSnapshot, unless failed
-	Rebuild  *Rebuild  `json:"rebuild,omitempty"`  // beside Snapshot, where the champion is to be built again
-	Trial    *Trial    `json:"trial,omitempty"`    // TaskBuild, built or failed
-	Decision *Decision `json:"decision,omitempty"` // TaskEvaluate
+	Task     Task          `json:"task"`
+	Attempt  int           `json:"attempt"`
+	Snapshot *Snapshot     `json:"snapshot,omitempty"` // TaskSnapshot, unless failed
+	Rebuild  *Rebuild      `json:"rebuild,omitempty"`  // beside Snapshot, where the champion is to be built again
+	Trial    *Trial        `json:"trial,omitempty"`    // TaskBuild, built or failed
+	Setting  *SettingScore `json:"setting,omitempty"`  // TaskSearch, scored or failed
+	Decision *Decision     `json:"decision,omitempty"` // TaskEvaluate
 	// Failure says why a snapshot or an evaluation task has no result; "" for success.
 	Failure string `json:"failure,omitempty"`
 }

@@ -51,6 +51,8 @@ type LeaderboardRow struct {
 	Stopped string `json:"stopped,omitempty"`
 	// Speed is nil for a contestant that did not answer.
 	Speed *Speed `json:"speed,omitempty"`
+	// Search says how a challenger's parameters were chosen; nil where its file states them.
+	Search *Searched `json:"search,omitempty"`
 }
 
 // Comparison is a paired test of two contestants by the objective metric, on the same rows.
@@ -140,7 +142,8 @@ type Lineage struct {
 	Revision Digest             `json:"revision"`
 	Snapshot Snapshot           `json:"snapshot"`
 	Seed     uint64             `json:"seed"`
-	Recipe   Candidate          `json:"recipe"` // trainer and parameters
+	Recipe   Candidate          `json:"recipe"`           // trainer and parameters, those that a search chose among them
+	Search   *Searched          `json:"search,omitempty"` // how they were chosen; nil where the file states them
 	Seconds  float64            `json:"seconds"`
 	Metrics  map[string]float64 `json:"metrics"`
 	Bakeoff  string             `json:"bakeoff"` // version of the program

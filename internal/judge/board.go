@@ -79,6 +79,7 @@ func (b *board) contest(c Case, k Contestant) place {
 	row := bakeoff.LeaderboardRow{
 		Candidate: k.Candidate, Role: k.Role, State: bakeoff.TrialBuilt, Version: k.Version, Rebuilt: k.Rebuilt,
 		Artifact: k.Trial.Artifact, Bytes: k.Trial.Bytes, Seconds: k.Trial.Seconds, Unseen: k.Unseen, Speed: k.Speed,
+		Search: k.Trial.Searched(),
 	}
 	if k.Trial.State != bakeoff.TrialBuilt {
 		row.State, row.Reason = bakeoff.TrialFailed, cmp.Or(k.Trial.Reason, "it was not built")

@@ -155,15 +155,16 @@ func heldReason(h bakeoff.Hold) string {
 
 // newVersion describes the next version of a model: a trial of a run and where it comes from.
 func newVersion(run bakeoff.Run, candidate, program string, m bakeoff.Model) (bakeoff.Version, error) {
-	for i, t := range run.Trials {
+	for _, t := range run.Trials {
 		if t.Candidate != candidate || t.State != bakeoff.TrialBuilt || run.Rebuild != nil && candidate == bakeoff.ChampionName {
 			continue
 		}
+		recipe, _ := run.Recipe(candidate) // each trial has one
 		return bakeoff.Version{
 			Model: m.Name, Version: m.Latest + 1, Candidate: candidate, Artifact: t.Artifact, Bytes: t.Bytes, Created: now(),
 			Lineage: bakeoff.Lineage{
-				Run: run.ID, Revision: run.Revision, Snapshot: *run.Snapshot, Seed: run.Snapshot.Split.Seed, Recipe: run.Recipes[i],
-				Seconds: t.Seconds, Metrics: metricsOf(run, candidate), Bakeoff: program,
+				Run: run.ID, Revision: run.Revision, Snapshot: *run.Snapshot, Seed: run.Snapshot.Split.Seed, Recipe: recipe,
+				Search: t.Searched(), Seconds: t.Seconds, Metrics: metricsOf(run, candidate), Bakeoff: program,
 			},
 		}, nil
 	}

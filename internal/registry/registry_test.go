@@ -557,3 +557,36 @@ func TestAChampionThatWasBuiltAgainIsNotPromoted(t *testing.T) {
 		t.Errorf("%+v, %v", v.Lineage.Recipe, err)
 	}
 }
+
+// A version is built again with the parameters that its search has chosen, and without the search.
+func TestAVersionHasTheParametersThatWereChosen(t *testing.T) {
+	f := open(t)
+	run := f.decided(t, "churn-a", 0)
+	run.Recipes[0].Params = []byte(`{"depth":3}`)
+	run.Recipes[0].Search = &bakeoff.Search{Method: bakeoff.SearchRandom}
+	run.Trials[0].Search = &bakeoff.Searching{
+		Method: bakeoff.SearchRandom, Metric: "roc_auc", Folds: 3, Rung: 1, Rungs: 1, Best: 2, Decided: 1,
+		Settings: []bakeoff.Setting{
+			{Params: []byte(`{"depth":3}`), State: bakeoff.SettingScored, Scores: []bakeoff.SettingScore{{Mean: 0.7, Seconds: 2}}},
+			{Params: []byte(`{"depth":5}`), State: bakeoff.SettingScored, Scores: []bakeoff.SettingScore{{Mean: 0.75, Spread: 0.01}}},
+		},
+	}
+	f.commit(t, run)
+	v, err := f.store.Version(t.Context(), "churn", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := 0.7
+	want := &bakeoff.Searched{
+		Method: bakeoff.SearchRandom, Settings: 2, Tried: 2, Folds: 3, Seconds: 2, Metric: "roc_auc", Best: 2,
+		Params: []byte(`{"depth":5}`), Score: 0.75, Spread: 0.01, Own: &own,
+	}
+	if diff := cmp.Diff(want, v.Lineage.Search); diff != "" || v.Lineage.Recipe.Search != nil || string(v.Lineage.Recipe.Params) != `{"depth":5}` {
+		t.Errorf("recipe %+v, search (-want +got)\n%s", v.Lineage.Recipe, diff)
+	}
+	rotated := v.Lineage.Snapshot
+	rotated.Split.Rotate, rotated.Split.Period = 24*time.Hour, 9
+	if again := bakeoff.RebuildOf(v, rotated); again == nil || again.Recipe.Search != nil || string(again.Recipe.Params) != `{"depth":5}` {
+		t.Errorf("built again by %+v", again)
+	}
+}
