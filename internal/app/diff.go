@@ -199,9 +199,16 @@ func splitChange(before, after bakeoff.Snapshot) string {
 	return before.Generation() + " -> " + after.Generation()
 }
 
-// declared are the recipes that a run's revision declares: without that of a champion that was built again.
+// declared are the recipes that a run's revision declares, with the parameters that a search has chosen:
+// without that of a champion that was built again.
 func declared(r bakeoff.Run) []bakeoff.Candidate {
-	return slices.DeleteFunc(slices.Clone(r.Recipes), func(c bakeoff.Candidate) bool {
+	recipes := slices.Clone(r.Recipes)
+	for i, c := range recipes {
+		if built, _ := r.Recipe(c.Name); c.Search != nil {
+			recipes[i].Params = built.Params
+		}
+	}
+	return slices.DeleteFunc(recipes, func(c bakeoff.Candidate) bool {
 		return r.Rebuild != nil && c.Name == bakeoff.ChampionName
 	})
 }

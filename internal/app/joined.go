@@ -152,7 +152,9 @@ func Work(ctx context.Context, c Config, j Join, ready func()) (err error) {
 	work := newUnderWay()
 	w := worker.New(worker.Config{
 		Name: joined.Name(), Slots: c.Slots, Take: firstOf(takes),
-		Handlers: map[bakeoff.TaskKind]worker.Handler{bakeoff.TaskBuild: work.tracked(building.Build)},
+		Handlers: map[bakeoff.TaskKind]worker.Handler{
+			bakeoff.TaskBuild: work.tracked(building.Build), bakeoff.TaskSearch: work.tracked(building.Search),
+		},
 	}, joined, c.Log)
 	staying, leave := context.WithCancel(context.WithoutCancel(ctx)) // until the last build is given back
 	defer leave()

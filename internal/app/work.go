@@ -117,7 +117,9 @@ func (n *Node) build(ctx context.Context, queues []string) error {
 	}
 	building := n.builds()
 	info := bakeoff.WorkerInfo{Name: n.workerName(), Queues: queues, Slots: n.config.Slots}
-	return n.worker(ctx, info, firstOf(takes), map[bakeoff.TaskKind]worker.Handler{bakeoff.TaskBuild: building.Build})
+	return n.worker(ctx, info, firstOf(takes), map[bakeoff.TaskKind]worker.Handler{
+		bakeoff.TaskBuild: building.Build, bakeoff.TaskSearch: building.Search,
+	})
 }
 
 // jury returns the worker for the tasks that see source and labels.

@@ -38,11 +38,12 @@ type Request struct {
 	TrainParquet string // path of the snapshot's training rows
 	PipelineDir  string // where a command runs
 	Seed         uint64
-	Threads      int      // how many threads the trainer may use; at least 1 is handed on
-	Dir          string   // an empty folder of this attempt, to be filled and left behind
-	Self         []string // the argv that runs this program, its path absolute; ChildCommand follows
-	Mark         string   // whose the trainer is, as in proc.Command
-	EarlierLog   string   // path of what earlier attempts printed, whose end begins the log; "" for none
+	Threads      int               // how many threads the trainer may use; at least 1 is handed on
+	Dir          string            // an empty folder of this attempt, to be filled and left behind
+	Self         []string          // the argv that runs this program, its path absolute; ChildCommand follows
+	Mark         string            // whose the trainer is, as in proc.Command
+	Search       *bakeoff.Searched // how the candidate's parameters were chosen, which the log begins with; nil for by a person
+	EarlierLog   string            // path of what earlier attempts printed, whose end begins the log; "" for none
 	// Echo gets what goes to the log of this attempt, as it comes and without bound; nil for nobody. It
 	// is written to by several goroutines, must not wait, and should not fail.
 	Echo io.Writer
@@ -267,6 +268,9 @@ func (s *stage) preface(log io.Writer) error {
 		if _, err := fmt.Fprintln(io.MultiWriter(log, s.echo), "[limits.memory is not watched on this system]"); err != nil {
 			return err
 		}
+	}
+	if _, err := io.WriteString(io.MultiWriter(log, s.echo), searchPreface(s.request.Search)); err != nil {
+		return err
 	}
 	if s.request.EarlierLog == "" {
 		return nil

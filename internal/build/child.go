@@ -36,11 +36,15 @@ const ChildCommand = "__build"
 // TrainChild trains a built-in learner under the contract that Build describes, reading the
 // variables through env and leaving the model in BAKEOFF_MODEL. BAKEOFF_TRAIN is the snapshot's
 // Parquet file. It is what the child process does; its error is for the child's stderr and is one
-// line with what to do, since the last line there becomes the trial's reason.
+// line with what to do, since the last line there becomes the trial's reason. Where BAKEOFF_FOLDS is set,
+// it leaves a score in the place of a model, as Score describes.
 func TrainChild(ctx context.Context, learner string, env func(string) string) error {
-	request, err := readRequest(ctx, learner, env)
+	request, rows, err := readRequest(ctx, learner, env)
 	if err != nil {
 		return err
+	}
+	if env(envFolds) != "" {
+		return hinted(scoreChild(ctx, request, rows, env))
 	}
 	progress, err := openProgress(env(envProgress))
 	if err != nil {
@@ -49,11 +53,8 @@ func TrainChild(ctx context.Context, learner string, env func(string) string) er
 	defer progress.close()
 	request.Progress = progress.tell
 	model, err := learn.Train(ctx, request)
-	if hint := bakeoff.HintOf(err); hint != "" {
-		return bakeoff.Errorf(bakeoff.CodeOf(err), "%s (%s)", err, hint)
-	}
 	if err != nil {
-		return err
+		return hinted(err)
 	}
 	if err := writeModel(model, filepath.Join(env(envModel), learn.FileName)); err != nil {
 		return err
@@ -78,31 +79,39 @@ func writeCard(ctx context.Context, model *learn.Model, r learn.Request, path st
 	return nil
 }
 
-func readRequest(ctx context.Context, learner string, env func(string) string) (learn.Request, error) {
+// hinted has an error say in its one line what to do.
+func hinted(err error) error {
+	if hint := bakeoff.HintOf(err); hint != "" {
+		return bakeoff.Errorf(bakeoff.CodeOf(err), "%s (%s)", err, hint)
+	}
+	return err
+}
+
+func readRequest(ctx context.Context, learner string, env func(string) string) (learn.Request, *dataset.Rows, error) {
 	request := learn.Request{Learner: learner}
 	var err error
 	if request.Seed, err = strconv.ParseUint(env(envSeed), 10, 64); err != nil {
-		return request, fmt.Errorf("read %s: %w", envSeed, err)
+		return request, nil, fmt.Errorf("read %s: %w", envSeed, err)
 	}
 	if request.Threads, err = strconv.Atoi(env(envThreads)); err != nil {
-		return request, fmt.Errorf("read %s: %w", envThreads, err)
+		return request, nil, fmt.Errorf("read %s: %w", envThreads, err)
 	}
 	if request.Params, err = os.ReadFile(env(envParams)); err != nil {
-		return request, fmt.Errorf("read %s: %w", envParams, err)
+		return request, nil, fmt.Errorf("read %s: %w", envParams, err)
 	}
 	schema, err := os.ReadFile(env(envSchema))
 	if err != nil {
-		return request, fmt.Errorf("read %s: %w", envSchema, err)
+		return request, nil, fmt.Errorf("read %s: %w", envSchema, err)
 	}
 	if err := json.Unmarshal(schema, &request.Schema); err != nil {
-		return request, fmt.Errorf("read %s: %w", envSchema, err)
+		return request, nil, fmt.Errorf("read %s: %w", envSchema, err)
 	}
 	rows, err := dataset.ReadParquet(ctx, env(envTrain), request.Schema)
 	if err != nil {
-		return request, fmt.Errorf("read %s: %w", envTrain, err)
+		return request, nil, fmt.Errorf("read %s: %w", envTrain, err)
 	}
 	request.Table, request.Labels = rows.Table, rows.Labels
-	return request, nil
+	return request, rows, nil
 }
 
 func writeModel(model *learn.Model, path string) (err error) {

@@ -28,7 +28,7 @@ type Pipelines interface {
 	Pipeline(ctx context.Context, name string, revision bakeoff.Digest) (*bakeoff.Pipeline, error)
 }
 
-// Tasks does the tasks of kind snapshot and build.
+// Tasks does the tasks of kind snapshot, search and build.
 type Tasks struct {
 	Store     Store
 	Pipelines Pipelines
@@ -201,9 +201,16 @@ func (t *Tasks) trial(ctx context.Context, run bakeoff.Run, p *bakeoff.Pipeline,
 	}
 	echo := startEcho(ctx, func(ctx context.Context, text string) error { return tell(ctx, bakeoff.EventLog, 0, text) })
 	defer echo.close()
+	var searched *bakeoff.Searched
+	for _, one := range run.Trials {
+		if one.Candidate == c.Name {
+			searched = one.Searched()
+		}
+	}
 	out, err := Build(ctx, Request{
 		Run: run.ID, Candidate: c, Attempt: a.Number, Snapshot: *run.Snapshot, TrainParquet: train, PipelineDir: p.Dir,
 		Seed: run.Snapshot.Split.Seed, Threads: t.Threads, Dir: work, Self: t.Self, Mark: t.Mark, EarlierLog: earlier, Echo: echo,
+		Search: searched,
 	}, func(fraction float64, message string) {
 		_ = tell(ctx, bakeoff.EventProgress, fraction, message) // the build is worth more than its progress bar
 	})

@@ -167,6 +167,9 @@ func workInWords(w bakeoff.WorkerInfo) string {
 		if one.Task.Candidate != "" {
 			what = one.Task.Candidate
 		}
+		if one.Task.Setting > 0 {
+			what += fmt.Sprintf(", setting %d,", one.Task.Setting)
+		}
 		parts = append(parts, fmt.Sprintf("%s of %s, %s", plain.Line(what), one.Task.Run, briefly(time.Since(one.Since))))
 	}
 	if w.Skew > 2 || w.Skew < -2 {

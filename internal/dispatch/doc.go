@@ -11,6 +11,10 @@
 // Where the snapshot holds out rows that the champion was trained on, because its split rotates, the
 // run gets one more trial, the first: the champion's recipe, built again.
 //
+// A candidate with a search is tried before it is built: its trial is searching, with a task for each
+// setting of a rung, until the settings of the last rung have ended. Then it waits for its build, with the
+// parameters that were chosen. Builds and settings together are no more than Parallel at once.
+//
 // A run's deadline ends the trials that have not ended: out of build that leads to evaluate, out of
 // snapshot to promote, with a failure. A run that retries another begins in build, with the rows and
 // the artifacts of that one.

@@ -20,18 +20,15 @@ type known struct {
 type openRun struct {
 	pipeline string
 	created  time.Time
-	deadline time.Time // zero where there is none, or none any more
+	wake     time.Time // when the clock moves it on; zero for never
 	queues   []string  // on which a trial of it waits or is worked on
 }
 
 func (k *known) put(r bakeoff.Run) {
-	o := openRun{pipeline: r.Pipeline, created: r.Created, deadline: r.Deadline}
-	if r.Late || r.Phase == bakeoff.PhasePromote {
-		o.deadline = time.Time{}
-	}
+	o := openRun{pipeline: r.Pipeline, created: r.Created, wake: wakeTime(r)}
 	if r.Phase == bakeoff.PhaseBuild {
 		for i, t := range r.Trials {
-			if q := queue(r, i); t.State == bakeoff.TrialQueued && !slices.Contains(o.queues, q) {
+			if q := queue(r, i); tasksOut(t) > 0 && !slices.Contains(o.queues, q) {
 				o.queues = append(o.queues, q)
 			}
 		}
@@ -65,14 +62,14 @@ func (k *known) of(pipeline string) []string {
 	return k.all(func(r openRun) bool { return pipeline == "" || r.pipeline == pipeline })
 }
 
-// due returns the runs whose deadline has passed, oldest first, and the next deadline after now, zero
-// for none.
+// due returns the runs that the clock moves on now, oldest first, and when it next does so after now,
+// zero for never.
 func (k *known) due(now time.Time) (ids []string, next time.Time) {
 	ids = k.all(func(r openRun) bool {
-		if r.deadline.After(now) && (next.IsZero() || r.deadline.Before(next)) {
-			next = r.deadline
+		if r.wake.After(now) && (next.IsZero() || r.wake.Before(next)) {
+			next = r.wake
 		}
-		return !r.deadline.IsZero() && !r.deadline.After(now)
+		return !r.wake.IsZero() && !r.wake.After(now)
 	})
 	return ids, next
 }

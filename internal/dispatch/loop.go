@@ -204,8 +204,8 @@ func (l *loop) note(r bakeoff.Run) {
 		return
 	}
 	l.known.put(r)
-	if !r.Deadline.IsZero() && !r.Late {
-		l.wakeAt(r.Deadline)
+	if wake := wakeTime(r); !wake.IsZero() {
+		l.wakeAt(wake)
 	}
 	l.heedQueues(r)
 }
@@ -241,13 +241,13 @@ func (l *loop) ring(ctx context.Context) error {
 }
 
 // changed reports whether an event led to another state. Comparing what can change is enough:
-// phase, round, lateness and the trials' states only ever move on.
+// phase, round, lateness, the trials' states and their searches only ever move on.
 func changed(a, b bakeoff.Run) bool {
 	if a.Phase != b.Phase || a.Round != b.Round || a.Late != b.Late || len(a.Trials) != len(b.Trials) {
 		return true
 	}
 	for i := range a.Trials {
-		if a.Trials[i].State != b.Trials[i].State {
+		if a.Trials[i].State != b.Trials[i].State || searchMoved(a.Trials[i].Search, b.Trials[i].Search) {
 			return true
 		}
 	}
@@ -259,7 +259,16 @@ func (l *loop) tell(ctx context.Context, before, after bakeoff.Run) error {
 	now := time.Now().UTC()
 	added := len(after.Trials) - len(before.Trials) // the champion's is the first, and tells nothing yet
 	for i, t := range after.Trials {
-		if i < added || t.State == before.Trials[i-added].State {
+		if i < added {
+			continue
+		}
+		if e, ok := searchEvent(before.Trials[i-added], t); ok {
+			e.Time, e.Run = now, after.ID
+			if err := l.Store.PublishEvent(ctx, e); err != nil {
+				return err
+			}
+		}
+		if t.State == before.Trials[i-added].State {
 			continue
 		}
 		e := bakeoff.Event{Time: now, Run: after.ID, Candidate: t.Candidate, Message: t.Reason}

@@ -1,7 +1,9 @@
 package dispatch_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/dispatch"
+	"github.com/bakeoffhq/bakeoff/internal/search"
 )
 
 // world is everything around the pure core, with none of its guarantees but those of the store:
@@ -36,6 +39,8 @@ type world struct {
 	starts  map[bakeoff.Task]int
 	moved   int // the last round during which the champion moved
 	commits int
+
+	chose, halved, cut, lost int // searches that ended in these ways
 }
 
 // plan is what a seed decides about a run before it starts.
@@ -50,12 +55,21 @@ type plan struct {
 	cancelAt             int             // the step at which somebody cancels; 0 for never
 	deadline             time.Duration   // after the run was asked for; 0 for none
 	slow                 map[string]bool // candidates whose queue nobody serves
+	searches             map[string]*bakeoff.Search
+	hopeless             map[string]bool // candidates of whose search every setting fails
 }
 
 func newPlan(rng *rand.Rand) plan {
-	p := plan{candidates: 1 + rng.IntN(6), parallel: rng.IntN(4), fails: map[string]bool{}, slow: map[string]bool{}}
+	p := plan{
+		candidates: 1 + rng.IntN(6), parallel: rng.IntN(4), fails: map[string]bool{}, slow: map[string]bool{},
+		searches: map[string]*bakeoff.Search{}, hopeless: map[string]bool{},
+	}
 	for i := range p.candidates {
 		p.fails[candidate(i)] = rng.IntN(4) == 0
+		if rng.IntN(6) == 0 {
+			p.searches[candidate(i)] = newSearch(rng)
+			p.hopeless[candidate(i)] = rng.IntN(6) == 0
+		}
 	}
 	p.rebuild = rng.IntN(4) == 0
 	p.fails[bakeoff.ChampionName] = rng.IntN(4) == 0
@@ -76,6 +90,46 @@ func newPlan(rng *rand.Rand) plan {
 	return p
 }
 
+// newSearch is a search of one parameter, in one to four rungs.
+func newSearch(rng *rand.Rand) *bakeoff.Search {
+	s := &bakeoff.Search{Method: bakeoff.SearchRandom, Settings: 1 + rng.IntN(7), Folds: 3}
+	if rng.IntN(2) == 0 {
+		s.Method, s.Factor = bakeoff.SearchHalving, 2+rng.IntN(2)
+	}
+	s.Params = []bakeoff.Dimension{{Name: "x", From: 1, To: 20, Whole: true, Default: json.RawMessage("7")}}
+	return s
+}
+
+// score is what a setting leaves: it follows from the task, and not from who works on it when.
+func (p plan) score(t bakeoff.Task) bakeoff.SettingScore {
+	h := fnv.New64a()
+	fmt.Fprint(h, t.Candidate, t.Setting, t.Rung)
+	draw := h.Sum64() >> 8
+	if p.hopeless[t.Candidate] || draw%6 == 0 {
+		return bakeoff.SettingScore{Class: bakeoff.FailedExit, Reason: "exit code 1", Seconds: 1}
+	}
+	return bakeoff.SettingScore{Mean: float64(draw%50) / 50, Seconds: float64(draw % 100)}
+}
+
+// chosen is the search as it ends where one setting is scored after the other, and nothing goes wrong.
+func (p plan) chosen(c bakeoff.Candidate, s bakeoff.Snapshot) bakeoff.Searching {
+	t := bakeoff.Trial{Candidate: c.Name, State: bakeoff.TrialSearching}
+	begun := search.Begin(c, s)
+	for {
+		next, ok := search.HandOut(begun)
+		if !ok {
+			return begun
+		}
+		i := slices.IndexFunc(next.Settings, func(one bakeoff.Setting) bool { return one.State == bakeoff.SettingQueued })
+		task := bakeoff.Task{Kind: bakeoff.TaskSearch, Candidate: c.Name, Setting: i + 1, Rung: next.Rung}
+		t.Search = &next
+		begun, _ = search.Take(t, task, p.score(task))
+		begun, _, _ = search.Settle(begun)
+	}
+}
+
+var simulated = bakeoff.Snapshot{Digest: "sha256:0", Schema: bakeoff.Schema{Task: bakeoff.Binary}, Rows: bakeoff.Rows{Train: 100_000}}
+
 func candidate(i int) string { return fmt.Sprintf("c%d", i) }
 
 func newWorld(t *testing.T, seed uint64) *world {
@@ -86,7 +140,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	}
 	p := &bakeoff.Pipeline{Name: "p", Parallel: w.plan.parallel}
 	for i := range w.plan.candidates {
-		c := bakeoff.Candidate{Name: candidate(i)}
+		c := bakeoff.Candidate{Name: candidate(i), Search: w.plan.searches[candidate(i)]}
 		if w.plan.slow[c.Name] {
 			c.Queue = "gpu"
 		}
@@ -109,7 +163,7 @@ func (w *world) retry() *world {
 	again := &world{t: w.t, rng: w.rng, now: w.now, plan: newPlan(w.rng), run: run, retried: &w.run, starts: map[bakeoff.Task]int{}}
 	again.plan.candidates, again.plan.parallel = w.plan.candidates, w.plan.parallel
 	again.plan.noSnapshot, again.plan.deadline, again.plan.slow = false, 0, nil
-	again.plan.rebuild = w.plan.rebuild
+	again.plan.rebuild, again.plan.searches = w.plan.rebuild, w.plan.searches
 	return again
 }
 
@@ -135,7 +189,9 @@ func (w *world) step(n int) {
 // reconcile does what the dispatcher does at start and every minute.
 func (w *world) reconcile() {
 	for _, r := range w.results {
-		w.events = append(w.events, dispatch.Event{Result: &r})
+		if len(w.results) < 16 || w.rng.IntN(8) == 0 { // of many, told again and again, the old would hide the new
+			w.events = append(w.events, dispatch.Event{Result: &r})
+		}
 	}
 	w.events = append(w.events, dispatch.Event{Deadline: true})
 	w.effects()
@@ -190,6 +246,9 @@ func (w *world) work() {
 	if w.retried != nil && task.Kind == bakeoff.TaskBuild && w.retried.Trials[w.index(task.Candidate)].State == bakeoff.TrialBuilt {
 		w.t.Fatalf("%s was built, and is built again", task.Candidate)
 	}
+	if w.retried != nil && task.Kind == bakeoff.TaskSearch && w.retried.Trials[w.index(task.Candidate)].Search.Chosen() != nil {
+		w.t.Fatalf("the parameters of %s were chosen, and are searched again", task.Candidate)
+	}
 	if w.plan.slow[task.Candidate] { // nobody serves its queue
 		return
 	}
@@ -213,10 +272,13 @@ func (w *world) result(task bakeoff.Task) bakeoff.Result {
 	case task.Kind == bakeoff.TaskSnapshot && w.plan.noSnapshot, task.Kind == bakeoff.TaskEvaluate && w.plan.noEvaluation:
 		r.Failure = "by plan"
 	case task.Kind == bakeoff.TaskSnapshot:
-		r.Snapshot = &bakeoff.Snapshot{Digest: "sha256:0"}
+		r.Snapshot = &simulated
 		if w.plan.rebuild {
 			r.Rebuild = &bakeoff.Rebuild{Version: 3, Candidate: candidate(0), Recipe: bakeoff.Candidate{Name: bakeoff.ChampionName}}
 		}
+	case task.Kind == bakeoff.TaskSearch:
+		score := w.plan.score(task)
+		r.Setting = &score
 	case task.Kind == bakeoff.TaskBuild && w.plan.fails[task.Candidate]:
 		r.Trial = &bakeoff.Trial{Candidate: task.Candidate, State: bakeoff.TrialFailed, Reason: "by plan"}
 	case task.Kind == bakeoff.TaskBuild:
@@ -253,12 +315,13 @@ func (w *world) commit() {
 func (w *world) check(before bakeoff.Run) {
 	w.t.Helper()
 	out := 0
+	if w.run.Phase == bakeoff.PhaseBuild {
+		out = len(dispatch.Effects(w.run))
+	}
 	w.checkRebuild(before)
+	w.checkSearches(before)
 	added := len(w.run.Trials) - len(before.Trials) // the champion's is the first
 	for i, trial := range w.run.Trials {
-		if trial.State == bakeoff.TrialQueued {
-			out++
-		}
 		if i < added {
 			continue
 		}
@@ -268,7 +331,7 @@ func (w *world) check(before bakeoff.Run) {
 		}
 	}
 	if w.plan.parallel > 0 && out > w.plan.parallel {
-		w.t.Fatalf("%d trials are out, %d may be", out, w.plan.parallel)
+		w.t.Fatalf("%d tasks are out, %d may be", out, w.plan.parallel)
 	}
 	if before.Phase == bakeoff.PhaseEnded {
 		if diff := cmp.Diff(before, w.run); diff != "" {
@@ -305,9 +368,62 @@ func (w *world) checkRebuild(before bakeoff.Run) {
 	}
 }
 
+// checkSearches holds after every step: nothing is built before its parameters are chosen, a choice and
+// a score stay, and a choice that no deadline has forced is the one that follows from the scores.
+func (w *world) checkSearches(before bakeoff.Run) {
+	w.t.Helper()
+	for i, trial := range w.run.Trials {
+		if (trial.State == bakeoff.TrialQueued || trial.State == bakeoff.TrialBuilt) && w.run.Recipes[i].Search != nil && trial.Search.Chosen() == nil {
+			w.t.Fatalf("%s is %s, and its parameters are not chosen", trial.Candidate, trial.State)
+		}
+		j := slices.IndexFunc(before.Trials, func(t bakeoff.Trial) bool { return t.Candidate == trial.Candidate })
+		if trial.Search == nil || j < 0 || before.Trials[j].Search == nil {
+			continue
+		}
+		old := before.Trials[j].Search
+		was, _ := search.Progress(*old)
+		if done, total := search.Progress(*trial.Search); done < was || done > was+1 || total < done {
+			w.t.Fatalf("the search of %s went from %d to %d of %d", trial.Candidate, was, done, total)
+		}
+		if old.Best > 0 && (old.Best != trial.Search.Best || old.CutShort != trial.Search.CutShort) {
+			w.t.Fatalf("the choice of %s went from %d to %d", trial.Candidate, old.Best, trial.Search.Best)
+		}
+	}
+}
+
+// endSearches holds when the run has ended.
+func (w *world) endSearches() {
+	w.t.Helper()
+	for i, trial := range w.run.Trials {
+		s := trial.Search
+		switch {
+		case s == nil:
+		case s.CutShort:
+			if w.plan.deadline == 0 && w.retried == nil {
+				w.t.Errorf("the search of %s was cut short, and there is no deadline", trial.Candidate)
+			}
+			w.cut++
+		case s.Best > 0:
+			if want := w.plan.chosen(w.run.Recipes[i], simulated); w.retried == nil && want.Best != s.Best {
+				w.t.Errorf("the search of %s chose setting %d, want %d", trial.Candidate, s.Best, want.Best)
+			}
+			w.chose++
+			if s.Rungs > 1 {
+				w.halved++
+			}
+		case trial.Class == bakeoff.FailedExit:
+			if want := w.plan.chosen(w.run.Recipes[i], simulated); want.Best != 0 {
+				w.t.Errorf("the search of %s failed, and setting %d has a score", trial.Candidate, want.Best)
+			}
+			w.lost++
+		}
+	}
+}
+
 // end holds when the run has ended.
 func (w *world) end() {
 	w.t.Helper()
+	w.endSearches()
 	if w.commits != 1 {
 		w.t.Errorf("%d verdicts were stored, want 1", w.commits)
 	}
@@ -351,10 +467,12 @@ func TestRunsEndOnceWhateverHappens(t *testing.T) {
 	const seeds = 20_000
 	verdicts := map[bakeoff.Verdict]int{}
 	late, retries, rebuilds := 0, 0, 0
+	chose, halved, cut, lost := 0, 0, 0, 0
 	for seed := range uint64(seeds) {
 		for w := newWorld(t, seed); w != nil; w = w.retry() {
 			w.drive(seed)
 			verdicts[w.run.Verdict]++
+			chose, halved, cut, lost = chose+w.chose, halved+w.halved, cut+w.cut, lost+w.lost
 			if w.run.Late {
 				late++
 			}
@@ -370,6 +488,10 @@ func TestRunsEndOnceWhateverHappens(t *testing.T) {
 	if late == 0 || retries == 0 || rebuilds == 0 {
 		t.Errorf("%d runs were late, %d were retries, %d of these with a champion that is built again: the simulator does not reach them", late, retries, rebuilds)
 	}
+	if chose == 0 || halved == 0 || cut == 0 || lost == 0 {
+		t.Errorf("%d searches chose, %d of them in rungs, %d were cut short, %d failed: the simulator does not reach them", chose, halved, cut, lost)
+	}
+	t.Logf("%d searches chose, %d of them in rungs, %d were cut short, %d failed", chose, halved, cut, lost)
 	for _, v := range []bakeoff.Verdict{bakeoff.Promoted, bakeoff.Kept, bakeoff.Failed} {
 		if verdicts[v] == 0 {
 			t.Errorf("no seed led to %s: the simulator does not reach it", v)
@@ -378,7 +500,7 @@ func TestRunsEndOnceWhateverHappens(t *testing.T) {
 	t.Logf("verdicts of %d seeds: %v; %d late, %d retries, %d of them with a rebuild", seeds, verdicts, late, retries, rebuilds)
 }
 
-const maxSteps = 5_000
+const maxSteps = 20_000
 
 // drive steps through a world until its run has ended.
 func (w *world) drive(seed uint64) {

@@ -53,6 +53,9 @@ func NewRetry(id string, of bakeoff.Run, quiet bool, now time.Time) (bakeoff.Run
 	for i, t := range r.Trials {
 		if t.State != bakeoff.TrialBuilt || answersNot(of, t.Candidate) {
 			r.Trials[i] = bakeoff.Trial{Candidate: t.Candidate, State: bakeoff.TrialWaiting}
+			if t.Search.Chosen() != nil {
+				r.Trials[i].Search = t.Search // the rows are the same, and so would be the choice
+			}
 			again++
 		}
 	}

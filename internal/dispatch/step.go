@@ -56,6 +56,8 @@ func Step(r bakeoff.Run, e Event, now time.Time) bakeoff.Run {
 		r = cancelled(r, e.Cancel)
 	case e.Deadline && !r.Late && !r.Deadline.IsZero() && !now.Before(r.Deadline):
 		r = late(r)
+	case e.Deadline && r.Phase == bakeoff.PhaseBuild:
+		r = endSearches(r, now)
 	}
 	return r
 }
@@ -73,8 +75,13 @@ func Effects(r bakeoff.Run) []Effect {
 	case bakeoff.PhaseBuild:
 		var es []Effect
 		for i, t := range r.Trials {
-			if t.State == bakeoff.TrialQueued {
+			switch t.State {
+			case bakeoff.TrialQueued:
 				es = append(es, publish(bakeoff.Task{Kind: bakeoff.TaskBuild, Candidate: t.Candidate, Queue: queue(r, i)}))
+			case bakeoff.TrialSearching:
+				for _, task := range settingTasks(t, queue(r, i)) {
+					es = append(es, publish(task))
+				}
 			}
 		}
 		return es
@@ -106,6 +113,8 @@ func ended(r bakeoff.Run, result bakeoff.Result) bakeoff.Run {
 		return queueTrials(r)
 	case result.Task.Kind == bakeoff.TaskBuild && r.Phase == bakeoff.PhaseBuild:
 		return trialEnded(r, result)
+	case result.Task.Kind == bakeoff.TaskSearch && r.Phase == bakeoff.PhaseBuild:
+		return settingEnded(r, result)
 	case result.Task.Kind == bakeoff.TaskEvaluate && r.Phase == bakeoff.PhaseEvaluate && result.Task.Round == r.Round:
 		if result.Decision == nil {
 			return decide(r, failed(r, "no evaluation: "+result.Failure))
@@ -122,23 +131,34 @@ func trialEnded(r bakeoff.Run, result bakeoff.Result) bakeoff.Run {
 	if i < 0 || r.Trials[i].State != bakeoff.TrialQueued || result.Trial == nil {
 		return r
 	}
+	searched := r.Trials[i].Search
 	r.Trials[i] = *result.Trial
+	r.Trials[i].Search = searched // which whoever built knows nothing of
 	return queueTrials(r)
 }
 
-// queueTrials hands out waiting trials while fewer than Parallel are out. With none out and none
-// waiting, the judge is next.
+// queueTrials hands out waiting trials and the settings of searches, in the file's order, while fewer
+// than Parallel are out. With none out and none waiting, the judge is next.
 func queueTrials(r bakeoff.Run) bakeoff.Run {
 	out := 0
-	for _, t := range r.Trials {
-		if t.State == bakeoff.TrialQueued {
-			out++
-		}
+	for i, t := range r.Trials {
+		r.Trials[i] = settled(t)
+		out += tasksOut(r.Trials[i])
 	}
+	room := func() bool { return r.Parallel == 0 || out < r.Parallel }
 	for i := range r.Trials {
-		if r.Trials[i].State == bakeoff.TrialWaiting && (r.Parallel == 0 || out < r.Parallel) {
-			r.Trials[i].State = bakeoff.TrialQueued
+		t := &r.Trials[i]
+		if t.State == bakeoff.TrialWaiting && r.Recipes[i].Search != nil && t.Search.Chosen() == nil && room() {
+			*t = begun(*t, r.Recipes[i], *r.Snapshot)
+		}
+		switch {
+		case t.State == bakeoff.TrialWaiting && room():
+			t.State = bakeoff.TrialQueued
 			out++
+		case t.State == bakeoff.TrialSearching:
+			for room() && handOut(t) {
+				out++
+			}
 		}
 	}
 	if out == 0 {
@@ -191,7 +211,7 @@ func late(r bakeoff.Run) bakeoff.Run {
 // endTrials ends every trial that has not ended.
 func endTrials(r bakeoff.Run, class bakeoff.FailureClass, reason string) bakeoff.Run {
 	for i, t := range r.Trials {
-		if t.State == bakeoff.TrialWaiting || t.State == bakeoff.TrialQueued {
+		if t.State != bakeoff.TrialBuilt && t.State != bakeoff.TrialFailed {
 			r.Trials[i].State, r.Trials[i].Class, r.Trials[i].Reason = bakeoff.TrialFailed, class, reason
 		}
 	}

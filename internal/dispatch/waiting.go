@@ -54,7 +54,7 @@ func (l *loop) heedQueues(r bakeoff.Run) {
 func (l *loop) unserved(r bakeoff.Run) map[string][]string {
 	unserved := map[string][]string{}
 	for i, t := range r.Trials {
-		if q := queue(r, i); t.State == bakeoff.TrialQueued && !l.Served(q) {
+		if q := queue(r, i); tasksOut(t) > 0 && !l.Served(q) {
 			unserved[q] = append(unserved[q], t.Candidate)
 		}
 	}

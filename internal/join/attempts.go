@@ -112,18 +112,11 @@ func (g *Gateway) done(ctx context.Context, r request) (any, []byte, error) {
 // wanted reports whether a task still has to be done.
 func (g *Gateway) wanted(ctx context.Context, t bakeoff.Task) (bool, error) {
 	run, _, err := g.config.Store.Run(ctx, t.Run)
-	if err != nil || !waitsFor(run, t) {
+	if err != nil || !run.WaitsFor(t) {
 		return false, err
 	}
 	ended, err := g.config.Store.HasResult(ctx, t)
 	return !ended, err
-}
-
-// waitsFor reports whether a run, as it stands, waits for a trial.
-func waitsFor(run bakeoff.Run, t bakeoff.Task) bool {
-	return run.Phase == bakeoff.PhaseBuild && slices.ContainsFunc(run.Trials, func(trial bakeoff.Trial) bool {
-		return trial.Candidate == t.Candidate && trial.State == bakeoff.TrialQueued
-	})
 }
 
 // run tells what building the caller's trials of a run needs, and nothing else of it.
@@ -135,7 +128,7 @@ func (g *Gateway) run(ctx context.Context, r request) (any, []byte, error) {
 	if len(ask.Holds) == 0 || len(ask.Holds) > maxSlots {
 		return nil, nil, bakeoff.Errorf(bakeoff.CodeForbidden, "a run is told to those who hold one of its trials")
 	}
-	var trials []string
+	var tasks []bakeoff.Task
 	var id string
 	for _, h := range ask.Holds {
 		k, err := g.held(ctx, r, h)
@@ -148,33 +141,36 @@ func (g *Gateway) run(ctx context.Context, r request) (any, []byte, error) {
 			return nil, nil, bakeoff.Errorf(bakeoff.CodeInvalid, "these leases are of two runs")
 		}
 		id = k.task.Run
-		trials = append(trials, k.task.Candidate)
+		tasks = append(tasks, k.task)
 	}
-	if len(trials) == 0 {
+	if len(tasks) == 0 {
 		return nil, nil, lost(bakeoff.Task{})
 	}
 	run, _, err := g.config.Store.Run(ctx, id)
 	if err != nil {
 		return nil, nil, err
 	}
-	return redact(run, trials), nil, nil
+	return redact(run, tasks), nil, nil
 }
 
-// redact leaves of a run what building some of its trials needs: not where the holdout lies, nor the
-// recipes, which may hold secrets, or the fate of the others.
-func redact(run bakeoff.Run, trials []string) bakeoff.Run {
+// redact leaves of a run what some of its tasks need: not where the holdout lies, nor the recipes, which
+// may hold secrets, or the fate of the others.
+func redact(run bakeoff.Run, tasks []bakeoff.Task) bakeoff.Run {
 	told := bakeoff.Run{
 		ID: run.ID, Pipeline: run.Pipeline, Revision: run.Revision, Trigger: run.Trigger,
 		Created: run.Created, Deadline: run.Deadline, Phase: run.Phase,
 	}
+	held := func(candidate string) bool {
+		return slices.ContainsFunc(tasks, func(t bakeoff.Task) bool { return t.Candidate == candidate })
+	}
 	for _, c := range run.Recipes {
-		if slices.Contains(trials, c.Name) {
+		if held(c.Name) {
 			told.Recipes = append(told.Recipes, c)
 		}
 	}
 	for _, t := range run.Trials {
-		if slices.Contains(trials, t.Candidate) {
-			told.Trials = append(told.Trials, bakeoff.Trial{Candidate: t.Candidate, State: t.State})
+		if held(t.Candidate) {
+			told.Trials = append(told.Trials, bakeoff.Trial{Candidate: t.Candidate, State: t.State, Search: redactSearch(t, tasks)})
 		}
 	}
 	if s := run.Snapshot; s != nil {
@@ -184,6 +180,22 @@ func redact(run bakeoff.Run, trials []string) bakeoff.Run {
 		}
 	}
 	return told
+}
+
+// redactSearch leaves of a search that goes on the settings that some tasks are about, in their places.
+// One that has ended is told to whoever builds what it chose.
+func redactSearch(t bakeoff.Trial, tasks []bakeoff.Task) *bakeoff.Searching {
+	if t.Search == nil || t.State != bakeoff.TrialSearching {
+		return t.Search
+	}
+	told := *t.Search
+	told.Settings = make([]bakeoff.Setting, len(t.Search.Settings))
+	for _, task := range tasks {
+		if one, ok := t.Setting(task); ok && task.Candidate == t.Candidate {
+			told.Settings[task.Setting-1] = one
+		}
+	}
+	return &told
 }
 
 func (g *Gateway) hasResult(ctx context.Context, r request) (any, []byte, error) {
@@ -237,6 +249,9 @@ func (g *Gateway) end(ctx context.Context, r request) (any, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if k.task.Kind == bakeoff.TaskSearch {
+		return nil, nil, g.endSetting(ctx, k, ask)
+	}
 	files, err := g.handedIn(r, ask.Receipts)
 	if err != nil {
 		return nil, nil, err
@@ -251,6 +266,31 @@ func (g *Gateway) end(ctx context.Context, r request) (any, []byte, error) {
 	t.Worker, t.Attempt, t.Started, t.Bytes = r.name, k.attempt.Number, k.attempt.Started, files[t.Artifact]
 	result := bakeoff.Result{Task: k.task, Attempt: k.attempt.Number, Trial: &t}
 	return nil, nil, g.config.Store.EndAttempt(ctx, result, ask.Token)
+}
+
+// endSetting records what an evaluation of a setting left.
+func (g *Gateway) endSetting(ctx context.Context, k held, ask endAsk) error {
+	if ask.Setting == nil {
+		return bakeoff.Errorf(bakeoff.CodeInvalid, "record setting %d of %s: there is no score", k.task.Setting, k.task.Candidate)
+	}
+	score := *ask.Setting
+	wrong := ""
+	switch {
+	case !finite(score.Mean, score.Spread, score.Seconds) || score.Spread < 0 || score.Seconds < 0:
+		wrong = "its score is not a number"
+	case len(score.Reason) > maxReason || len(score.Class) > maxReason:
+		wrong = "its reason is too long"
+	}
+	if wrong != "" {
+		return bakeoff.Errorf(bakeoff.CodeInvalid, "record setting %d of %s in run %s: %s", k.task.Setting, k.task.Candidate, k.task.Run, wrong)
+	}
+	score.Worker, score.Attempt = k.attempt.Worker, k.attempt.Number
+	result := bakeoff.Result{Task: k.task, Attempt: k.attempt.Number, Setting: &score}
+	return g.config.Store.EndAttempt(ctx, result, ask.Token)
+}
+
+func finite(vs ...float64) bool {
+	return !slices.ContainsFunc(vs, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })
 }
 
 // checkTrial refuses a result that no attempt of ours leaves. Files are those that the caller has

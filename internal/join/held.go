@@ -199,16 +199,19 @@ func (l *Lease) receipts(files ...bakeoff.Digest) (all []string) {
 	return all
 }
 
-// EndAttempt records the result of a trial. It has code Conflict if it does not count.
+// EndAttempt records the result of a trial, or of a setting of its search. It has code Conflict if it does not count.
 func (c *Client) EndAttempt(ctx context.Context, r bakeoff.Result, token uint64) error {
 	l, err := c.at(r.Task)
 	if err != nil {
 		return err
 	}
-	if r.Trial == nil {
+	ask := endAsk{hold: hold{Lease: l.sealed, Token: token}, Setting: r.Setting}
+	switch {
+	case r.Trial != nil:
+		ask.Trial, ask.Receipts = *r.Trial, l.receipts(r.Trial.Artifact, r.Trial.Log)
+	case r.Setting == nil:
 		return bakeoff.Errorf(bakeoff.CodeForbidden, "a joined worker has results of trials alone")
 	}
-	ask := endAsk{hold: hold{Lease: l.sealed, Token: token}, Trial: *r.Trial, Receipts: l.receipts(r.Trial.Artifact, r.Trial.Log)}
 	return l.call(ctx, callEnd, ask, nil)
 }
 

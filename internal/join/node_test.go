@@ -203,7 +203,7 @@ func eventually(t *testing.T, what string, done func() bool) {
 func work(t *testing.T, c *join.Client, build worker.Handler) (stop func()) {
 	t.Helper()
 	w := worker.New(worker.Config{
-		Name: c.Name(), Slots: 2, Handlers: map[bakeoff.TaskKind]worker.Handler{bakeoff.TaskBuild: build},
+		Name: c.Name(), Slots: 2, Handlers: map[bakeoff.TaskKind]worker.Handler{bakeoff.TaskBuild: build, bakeoff.TaskSearch: build},
 		Take: func(ctx context.Context) (bakeoff.Task, worker.Lease, error) {
 			task, lease, err := c.Take(ctx, bakeoff.QueueDefault)
 			if err != nil {

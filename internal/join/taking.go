@@ -61,7 +61,7 @@ func (g *Gateway) take(ctx context.Context, r request) (*store.Lease, error) {
 	if ctx.Err() != nil && lease == nil {
 		return nil, nil
 	}
-	if err == nil && lease.Task.Kind != bakeoff.TaskBuild { // only the node's own queue has others
+	if err == nil && lease.Task.Kind != bakeoff.TaskBuild && lease.Task.Kind != bakeoff.TaskSearch { // only the node's own queue has others
 		err = fmt.Errorf("queue %s has a task of kind %q", ask.Queue, lease.Task.Kind)
 		return nil, errors.Join(err, lease.Release(leaseLife))
 	}

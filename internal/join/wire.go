@@ -106,8 +106,9 @@ type attemptAnswer struct {
 
 type endAsk struct {
 	hold
-	Trial    bakeoff.Trial `json:"trial"`
-	Receipts []string      `json:"receipts,omitempty"` // for the trial's artifact and log
+	Trial    bakeoff.Trial         `json:"trial"`
+	Setting  *bakeoff.SettingScore `json:"setting,omitempty"`  // in place of Trial, for a setting
+	Receipts []string              `json:"receipts,omitempty"` // for the trial's artifact and log
 }
 
 type postponeAsk struct {

@@ -38,8 +38,11 @@ func (s *Store) createTasks(ctx context.Context) (err error) {
 // taskKey names a task within a bucket and a subject.
 func taskKey(t bakeoff.Task) string {
 	what := t.Candidate
-	if t.Kind == bakeoff.TaskEvaluate {
+	switch t.Kind {
+	case bakeoff.TaskEvaluate:
 		what = strconv.Itoa(t.Round)
+	case bakeoff.TaskSearch:
+		what = fmt.Sprintf("%s=%d=%d", t.Candidate, t.Setting, t.Rung) // no name has that sign in it
 	}
 	if what == "" {
 		what = "_"

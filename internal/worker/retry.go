@@ -23,10 +23,10 @@ const (
 // spent counts the attempts up to this one that did not fail by the trainer's own doing.
 func spent(a bakeoff.Attempt) int { return a.Number - a.Failures }
 
-// retryOf returns what the candidate of a build task asks for; other tasks ask for nothing.
+// retryOf returns what the candidate of a task asks for; tasks that are of no candidate ask for nothing.
 func retryOf(r bakeoff.Run, task bakeoff.Task) bakeoff.Retry {
 	i := slices.IndexFunc(r.Recipes, func(c bakeoff.Candidate) bool { return c.Name == task.Candidate })
-	if task.Kind != bakeoff.TaskBuild || i < 0 {
+	if task.Kind != bakeoff.TaskBuild && task.Kind != bakeoff.TaskSearch || i < 0 {
 		return bakeoff.Retry{}
 	}
 	return r.Recipes[i].Retry
@@ -36,14 +36,25 @@ func retryOf(r bakeoff.Run, task bakeoff.Task) bakeoff.Retry {
 // and has attempts left. A command that could not be started will not start the next time, and a
 // time limit that has passed would pass again, after as long a wait: neither is tried again.
 func again(r bakeoff.Retry, a bakeoff.Attempt, result bakeoff.Result) bool {
-	if result.Trial == nil || result.Trial.State != bakeoff.TrialFailed || a.Failures+1 >= r.Attempts {
+	if a.Failures+1 >= r.Attempts {
 		return false
 	}
-	switch result.Trial.Class {
+	switch class, _ := failureOf(result); class {
 	case bakeoff.FailedExit, bakeoff.FailedSignal, bakeoff.FailedMemory, bakeoff.FailedEmptyArtifact, bakeoff.FailedArtifact:
 		return true
 	}
 	return false
+}
+
+// failureOf returns in which way the trainer failed, and why; "" where it has not.
+func failureOf(r bakeoff.Result) (bakeoff.FailureClass, string) {
+	switch {
+	case r.Trial != nil && r.Trial.State == bakeoff.TrialFailed:
+		return r.Trial.Class, r.Trial.Reason
+	case r.Setting != nil:
+		return r.Setting.Class, r.Setting.Reason
+	}
+	return "", ""
 }
 
 // backoff returns the pause after so many failures: doubled for each after the first.
@@ -60,11 +71,14 @@ func backoff(r bakeoff.Retry, failures int) time.Duration {
 
 // retry gives the task back after a failure of the trainer's own, to be tried again after a pause in
 // which it holds no slot.
-func (w *Worker) retry(ctx context.Context, a bakeoff.Attempt, r bakeoff.Retry, trial bakeoff.Trial, token uint64, lease Lease) error {
+func (w *Worker) retry(ctx context.Context, a bakeoff.Attempt, r bakeoff.Retry, result bakeoff.Result, token uint64, lease Lease) error {
 	a.Failures++
-	a.Log = trial.Log
+	if result.Trial != nil {
+		a.Log = result.Trial.Log
+	}
+	_, reason := failureOf(result)
 	next := fmt.Sprintf("attempt %d/%d", a.Failures+1, r.Attempts)
-	return w.postpone(ctx, a, nextTry{next, backoff(r, a.Failures), trial.Reason}, token, lease)
+	return w.postpone(ctx, a, nextTry{next, backoff(r, a.Failures), reason}, token, lease)
 }
 
 // fault gives the task back after a fault of ours, or gives it up.
@@ -116,7 +130,11 @@ func (w *Worker) tell(ctx context.Context, a bakeoff.Attempt, why string) {
 func failure(a bakeoff.Attempt, class bakeoff.FailureClass, reason string) bakeoff.Result {
 	reason = string(class) + ": " + reason
 	r := bakeoff.Result{Task: a.Task, Attempt: a.Number, Failure: reason}
-	if a.Task.Kind == bakeoff.TaskBuild {
+	switch a.Task.Kind {
+	case bakeoff.TaskSearch:
+		r.Failure = ""
+		r.Setting = &bakeoff.SettingScore{Class: class, Reason: reason, Attempt: a.Number, Worker: a.Worker}
+	case bakeoff.TaskBuild:
 		r.Failure = ""
 		r.Trial = &bakeoff.Trial{
 			Candidate: a.Task.Candidate, State: bakeoff.TrialFailed, Class: class, Reason: reason,

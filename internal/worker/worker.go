@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -146,7 +145,7 @@ func (w *Worker) work(ctx context.Context, task bakeoff.Task, lease Lease) error
 		return w.fault(ctx, attempt, err, token, lease)
 	}
 	if r := retryOf(run, task); again(r, attempt, result) {
-		return w.retry(ctx, attempt, r, *result.Trial, token, lease)
+		return w.retry(ctx, attempt, r, result, token, lease)
 	}
 	return w.end(ctx, result, token, lease)
 }
@@ -200,10 +199,8 @@ func wants(r bakeoff.Run, task bakeoff.Task) bool {
 	switch task.Kind {
 	case bakeoff.TaskSnapshot:
 		return r.Phase == bakeoff.PhaseSnapshot
-	case bakeoff.TaskBuild:
-		return r.Phase == bakeoff.PhaseBuild && slices.ContainsFunc(r.Trials, func(t bakeoff.Trial) bool {
-			return t.Candidate == task.Candidate && t.State == bakeoff.TrialQueued
-		})
+	case bakeoff.TaskBuild, bakeoff.TaskSearch:
+		return r.WaitsFor(task)
 	case bakeoff.TaskEvaluate:
 		return r.Phase == bakeoff.PhaseEvaluate && r.Round == task.Round
 	}
@@ -232,6 +229,9 @@ func (w *Worker) attempt(ctx context.Context, a bakeoff.Attempt, lease Lease) (b
 	result.Task, result.Attempt = a.Task, a.Number
 	if result.Trial != nil {
 		result.Trial.Worker = a.Worker
+	}
+	if result.Setting != nil {
+		result.Setting.Worker, result.Setting.Attempt = a.Worker, a.Number
 	}
 	return result, err
 }
