@@ -49,6 +49,7 @@ func (d *decoder) candidate(n *node) bakeoff.Candidate {
 	}
 	c.Queue = d.queue(n.get("queue"))
 	c.Retry = d.retry(n.get("retry"))
+	c.Search = d.search(n.get("search"), n.get("params"), c.Trainer)
 	switch c.Trainer {
 	case "":
 	case bakeoff.TrainerCommand:
@@ -112,6 +113,10 @@ func (d *decoder) command(n *node) {
 		if n.get(key) == nil {
 			d.node(n.get("trainer"), "add "+key+": [python3, "+key+".py]", "the trainer command needs `%s`", key)
 		}
+	}
+	if e, ok := n.entry("search"); ok {
+		d.node(e.key, "what its parameters mean is the command's to know: let it choose among them, inside its training rows",
+			"the trainer command has no `search`")
 	}
 }
 

@@ -29,6 +29,11 @@ func (d *decoder) pipeline(root *node) *bakeoff.Pipeline {
 	p.Parallel = int(d.whole(root.get("parallel"), 0, maxWhole))
 	p.AtLeast = d.atLeast(root.get("at_least"), candidates)
 	p.Judge = d.judge(root.get("judge"))
+	for _, c := range p.Candidates {
+		if c.Search != nil {
+			c.Search.Metric = p.Judge.Metric
+		}
+	}
 	p.Judge.Slices = d.slices(root.get("judge").get("slices"), p.Data)
 	p.Gate = d.gate(root.get("gate"), p.Judge.Metric)
 	p.Gate.SliceLoss = d.sliceLoss(root.get("gate").get("no_slice_worse_than"), root.get("judge").get("slices"), p.Judge.Metric)

@@ -28,7 +28,7 @@ func TestReference(t *testing.T) {
 		}
 	}
 	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(page, -1)
-	if len(blocks) != 5 {
+	if len(blocks) != 6 {
 		t.Errorf("%d examples", len(blocks))
 	}
 	for _, b := range blocks {

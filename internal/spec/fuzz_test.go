@@ -175,6 +175,33 @@ func encodeCandidate(t *testing.T, c bakeoff.Candidate) map[string]any {
 	if c.Build != nil {
 		m["build"], m["predict"] = c.Build, c.Predict
 	}
+	if c.Search != nil {
+		m["search"] = encodeSearch(t, *c.Search)
+	}
+	return m
+}
+
+func encodeSearch(t *testing.T, s bakeoff.Search) map[string]any {
+	t.Helper()
+	space := map[string]any{}
+	for _, of := range s.Params {
+		if of.Values != nil {
+			space[of.Name] = dollars(decoded(t, of.Values))
+			continue
+		}
+		between := map[string]any{"from": of.From, "to": of.To}
+		if of.Log {
+			between["scale"] = "log"
+		}
+		space[of.Name] = between
+	}
+	m := map[string]any{"method": s.Method, "folds": s.Folds, "params": space}
+	if s.Settings > 0 {
+		m["settings"] = s.Settings
+	}
+	if s.Factor > 0 {
+		m["factor"] = s.Factor
+	}
 	return m
 }
 

@@ -68,7 +68,7 @@ func fileSchema() object {
 		"schedule":   scheduleSchema(),
 		"data":       dataSchema(),
 		"candidates": list("The competing recipes.", candidateSchema(), "minItems", 1),
-		"parallel":   whole("How many candidates are built at once; 0, the default, for as many as the worker has slots.", 0),
+		"parallel":   whole("How many candidates are built at once, and settings of a search scored; 0, the default, for as many as the worker has slots.", 0),
 		"at_least":   whole("How many candidates must be built for a verdict. Default 1.", 1),
 		"judge":      judgeSchema(),
 		"gate":       gateSchema(),
@@ -113,7 +113,8 @@ func candidateSchema() object {
 			"time":   duration("Default: no limit."),
 			"memory": text("A size such as 4GiB or 512MB, of the trainer and all that it starts. Default: no limit.", "pattern", memoryPattern),
 		}),
-		"queue": text("Whose workers build it. Default: default.", "pattern", namePattern),
+		"search": searchSchema(),
+		"queue":  text("Whose workers build it. Default: default.", "pattern", namePattern),
 		"retry": mapping("How often a trainer's own failure is tried again. A lost worker is made up for in any case.", object{
 			"attempts": object{"type": "integer", "minimum": 1, "maximum": maxAttempts, "description": "In all. Default 1."},
 			"backoff":  duration("Before the second attempt, doubled before each later one. Default 30s."),
@@ -249,17 +250,22 @@ func duration(doc string) object {
 
 // trainerRules says for each trainer which other keys its candidate has.
 func trainerRules() []any {
-	rules := []any{trainerRule(bakeoff.TrainerCommand, object{"required": []string{"build", "predict"}})}
+	rules := []any{trainerRule(bakeoff.TrainerCommand, object{
+		"required": []string{"build", "predict"}, "properties": object{"search": false},
+	})}
 	for _, learner := range learn.Learners() {
-		params := object{}
+		params, space := object{}, object{}
 		for _, p := range learn.Parameters(learner) {
 			params[p.Name] = parameterSchema(p)
+			space[p.Name] = dimensionSchema(p)
 			if p.Alias != "" {
+				space[p.Alias] = with(dimensionSchema(p), []any{"$comment", "another name of " + p.Name, "deprecated", true})
 				params[p.Alias] = object{"$comment": "another name of " + p.Name, "deprecated": true, "type": p.Type, "minimum": p.Min, "maximum": p.Max}
 			}
 		}
 		rules = append(rules, trainerRule(learner, object{"properties": object{
 			"params": mapping("", params), "build": false, "predict": false,
+			"search": object{"properties": object{"params": mapping("", space)}},
 		}}))
 	}
 	return rules

@@ -60,6 +60,7 @@ var forms = map[string]string{
 	"day_of_month":  fieldForm,
 	"month_of_year": fieldForm,
 
+	"search": "a mapping such as {params: {...}, settings: 20}",
 	"retry":  "a mapping such as {attempts: 3, backoff: 30s}",
 	"deploy": "a mapping such as {hooks: [...]}",
 	"email":  "a mapping such as {to: ..., from: ..., host: ...}",
@@ -80,7 +81,7 @@ const (
 var choices = map[string]string{
 	"trainer": "trainer", "metric": "metric", "also": "metric", "task": "task", "by": "split", "columns": "kind",
 	"missed": "policy for missed ticks", "overlap": "policy for overlapping ticks", "tls": "way to secure a connection",
-	"then": "outcome",
+	"then": "outcome", "method": "search method",
 }
 
 // checkShape records where the tree does not have the shape that the schema asks for, and marks
