@@ -117,8 +117,8 @@ func (r *receiver) check(t *testing.T, runs []bakeoff.Run) {
 	}
 }
 
-// writePipeline writes a small pipeline and its data: three learners that are quick to build, and a
-// receiver unless hook is "".
+// writePipeline writes a small pipeline and its data: three learners that are quick to build, of which
+// one searches for a parameter, and a receiver unless hook is "".
 func writePipeline(t *testing.T, dir, hook string) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(1, 1))
@@ -135,7 +135,7 @@ func writePipeline(t *testing.T, dir, hook string) {
 	file := `name: crash
 data: {source: rows.csv, target: y}
 candidates:
-  - {name: linear, trainer: logistic_regression}
+  - {name: linear, trainer: logistic_regression, search: {settings: 3, folds: 2, params: {C: {from: 0.01, to: 10, scale: log}}}}
   - {name: forest, trainer: random_forest, params: {trees: 20}}
   - {name: boosting, trainer: gradient_boosting, params: {iterations: 20}}
 `

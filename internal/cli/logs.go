@@ -144,7 +144,7 @@ func writeLog(w io.Writer, l trialLog) {
 	fmt.Fprintf(w, "== %s: %s\n", l.Candidate, stateInWords(l.State, l.Reason))
 	fmt.Fprint(w, l.Log)
 	switch {
-	case l.Log == "" && l.NoLog && l.State == bakeoff.TrialQueued:
+	case l.Log == "" && l.NoLog && (l.State == bakeoff.TrialQueued || l.State == bakeoff.TrialSearching):
 		fmt.Fprintln(w, "(its log is kept once it has ended; --follow prints it as it comes)")
 	case l.Log == "" && l.NoLog:
 		fmt.Fprintln(w, "(no log was kept)")

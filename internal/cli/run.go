@@ -260,6 +260,7 @@ func (s *shell) check(ctx context.Context, path string) error {
 	}
 	fmt.Fprintf(s.stdout, "target      %s: %s\n", plan.Snapshot.Schema.Target, target(plan.Snapshot.Schema))
 	fmt.Fprintf(s.stdout, "metric      %s\n", plan.Metric)
+	writeSearches(s.stdout, plan.Pipeline)
 	writeGate(s.stdout, plan.Pipeline)
 	fmt.Fprintf(s.stdout, "candidates  %s\n", list(candidateNames(plan.Pipeline)))
 	fmt.Fprintln(s.stdout, "columns")

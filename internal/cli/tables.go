@@ -46,6 +46,9 @@ func writeLeaderboardIn(w io.Writer, r bakeoff.Report, width int, color bool, zo
 	for _, note := range r.Notes {
 		_, _ = fmt.Fprintln(w, "Note: "+plain.Line(note))
 	}
+	for _, line := range searchesInWords(&r) {
+		_, _ = fmt.Fprintln(w, "Search: "+line)
+	}
 	for _, line := range stoppedInWords(&r) {
 		_, _ = fmt.Fprintln(w, "Stopped: "+line)
 	}
@@ -118,6 +121,10 @@ func leaderboardTable(r *bakeoff.Report) table {
 	for i, name := range others {
 		t.columns = append(t.columns, column{title: strings.ToUpper(plain.Line(name)), right: true, drop: 5 + i})
 	}
+	tried := searched(r)
+	if tried {
+		t.columns = append(t.columns, column{title: "TRIED", right: true, drop: 1})
+	}
 	t.columns = append(t.columns, column{title: "SIZE", right: true, drop: 4}, column{title: "SECONDS", right: true, drop: 3})
 	t.columns = append(t.columns, speedColumns(r, 5+len(others))...)
 	for _, c := range r.Leaderboard {
@@ -134,6 +141,9 @@ func leaderboardTable(r *bakeoff.Report) table {
 		}
 		for _, name := range others {
 			cells = append(cells, metricCell(c.Metrics, name))
+		}
+		if tried {
+			cells = append(cells, triedCell(c.Search))
 		}
 		cells = append(cells, sizeCell(c.Bytes), secondsCell(c.Seconds))
 		t.rows = append(t.rows, row{cells: append(cells, speedCells(r, &c)...)})

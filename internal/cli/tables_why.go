@@ -26,7 +26,7 @@ func writeWhyIn(w io.Writer, r bakeoff.Report, zone *time.Location) {
 	for _, line := range circumstances(&r, zone) {
 		_, _ = fmt.Fprintln(w, line)
 	}
-	paragraphs := [][]string{comparison(&r), deciding(&r), gateSentences(&r), absences(&r), rowSentences(&r), holdoutSentences(&r, zone)}
+	paragraphs := [][]string{comparison(&r), deciding(&r), gateSentences(&r), absences(&r), searchSentences(&r), rowSentences(&r), holdoutSentences(&r, zone)}
 	for _, lines := range paragraphs {
 		if len(lines) == 0 {
 			continue

@@ -13,6 +13,7 @@ import (
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/chart"
 	"github.com/bakeoffhq/bakeoff/internal/plain"
+	"github.com/bakeoffhq/bakeoff/internal/search"
 )
 
 // leaderboard shows the contestants by the objective, drawn, and then all that was measured of them.
@@ -234,6 +235,11 @@ func (w *writer) decision() section {
 	for _, e := range w.ranked {
 		if e.row.Stopped != "" {
 			s.lead = append(s.lead, sentence(e.name()+" does not pass the gate: it "+plain.Line(e.row.Stopped)))
+		}
+	}
+	for i := range w.r.Leaderboard {
+		if row := &w.r.Leaderboard[i]; row.Search != nil {
+			s.lead = append(s.lead, sentence(plain.Line(row.Candidate)+": "+search.InWords(row.Search)))
 		}
 	}
 	if dots := w.gains(); len(dots) > 0 {
