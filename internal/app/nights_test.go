@@ -95,7 +95,7 @@ gate: {%s}
 const (
 	linear = "{name: linear, trainer: logistic_regression}"
 	forest = "{name: forest, trainer: random_forest, params: {trees: 5}}"
-	stump  = "{name: stump, trainer: random_forest, params: {trees: 1, max_depth: 1}}"
+	stump  = "{name: stump, trainer: random_forest, params: {n_estimators: 1, max_depth: 1, max_features: 1}}"
 )
 
 // arrive adds the rows of a day to the data file.
