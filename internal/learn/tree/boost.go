@@ -34,6 +34,7 @@ type booster struct {
 	train   []int32 // rows to learn from, ascending
 	held    []int32 // rows for early stopping, ascending
 	growers []*grower
+	first   packing // of the first tree, so that the gains of all trees compare
 	model   *Ensemble
 }
 
@@ -61,7 +62,7 @@ func newBooster(d Data, y bakeoff.Labels, p BoostParams, o Options) (*booster, e
 		growers, threads = o.Threads, 1
 	}
 	for range growers {
-		b.growers = append(b.growers, newGrower(&b.matrix, p, b.train, b.held, threads, histogramMemory/growers))
+		b.growers = append(b.growers, newGrower(&b.matrix, p, d.Rows, b.train, b.held, threads, histogramMemory/growers))
 	}
 	return b, nil
 }
@@ -139,17 +140,17 @@ func (b *booster) run(ctx context.Context) error {
 
 // round adds one tree to each output.
 func (b *booster) round(ctx context.Context, round int) error {
-	b.loss.prepare(b.train, b.o.Threads)
+	b.loss.prepare(b.o.Threads)
 	outputs := b.model.outputs()
 	trees := make([]grove, outputs)
 	gains := make([][]float64, outputs)
+	packs := make([]packing, outputs)
 	errs := make([]error, outputs)
 	inParallel(len(b.growers), outputs, func(worker, k int) {
 		g := b.growers[worker]
-		g.unit = b.loss.derivatives(k, b.train, g.moments, g.threads)
-		if errs[k] = g.grow(ctx); errs[k] == nil {
+		if errs[k] = g.grow(ctx, b.loss, k); errs[k] == nil {
 			g.addTo(b.loss.scores(k))
-			trees[k], gains[k] = g.tree(), slices.Clone(g.gains)
+			trees[k], gains[k], packs[k] = g.tree(), slices.Clone(g.gains), g.pack
 		}
 	})
 	for k := range trees {
@@ -157,8 +158,12 @@ func (b *booster) round(ctx context.Context, round int) error {
 			return fmt.Errorf("boost, round %d of %d: %w", round+1, b.p.Iterations, errs[k])
 		}
 		b.model.trees.add(&trees[k])
+		if b.first == (packing{}) {
+			b.first = packs[k]
+		}
+		scale := b.first.gain(&packs[k])
 		for j, gain := range gains[k] {
-			b.model.columns[b.matrix.features[j].column].gain += gain
+			b.model.columns[b.matrix.features[j].column].gain += float64(gain * scale)
 		}
 	}
 	if b.o.Progress != nil {

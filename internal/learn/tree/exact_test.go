@@ -116,7 +116,7 @@ func TestLittleMemoryChangesNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.growers[0].pool = newHistograms(b.matrix.size, memory)
+		b.growers[0].pool = newHistograms(b.matrix.tables(), memory)
 		if err := b.run(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -11,13 +11,16 @@ type grower struct {
 	matrix  *matrix
 	p       BoostParams
 	threads int
-	moments []moment  // by row
-	unit    unit      // of the moments
-	first   unit      // of the first tree, so that the gains of all trees compare
-	gains   []float64 // of the tree, by feature
+	// all has the derivatives of the rows, words what the packing makes of them.
+	all   []derivative
+	words []uint64
+	pack  packing
+	gains []float64 // of the tree, by feature, in units of its packing
 
 	train, held sorter
+	gathered    []uint64 // the words of a node's rows, in their order
 	pool        histograms
+	scratch     [][mostPerGroup]table // of each thread
 	scanners    []scanner
 	found       []division // by child and feature
 	nodes       []growing
@@ -29,10 +32,11 @@ type grower struct {
 type growing struct {
 	train, held span
 	depth       int
-	sum         moment
+	sum         sums
 	best        division
-	histogram   []moment // nil where it is not kept
-	left        int      // the right child follows; 0 for a leaf
+	histogram   histogram // nil where it is not kept
+	left        int       // the right child follows; 0 for a leaf
+	value       float64   // of a leaf
 }
 
 // span is a range of a sorter's rows.
@@ -40,20 +44,36 @@ type span struct{ lo, hi int }
 
 func (s span) len() int { return s.hi - s.lo }
 
-func newGrower(m *matrix, p BoostParams, train, held []int32, threads, memory int) *grower {
+func newGrower(m *matrix, p BoostParams, rows int, train, held []int32, threads, memory int) *grower {
 	g := &grower{
 		matrix: m, p: p, threads: threads,
-		moments: make([]moment, len(train)+len(held)), gains: make([]float64, len(m.features)),
-		train: newSorter(train), held: newSorter(held),
-		pool:     newHistograms(m.size, memory),
+		all: make([]derivative, rows), words: make([]uint64, rows), gains: make([]float64, len(m.features)),
+		train: newSorter(train), held: newSorter(held), gathered: make([]uint64, len(train)),
 		scanners: make([]scanner, threads), found: make([]division, 2*len(m.features)),
 	}
+	tables := m.tables()
+	if len(train) > narrowRows {
+		tables *= 2
+		g.scratch = make([][mostPerGroup]table, threads)
+	}
+	g.pool = newHistograms(tables, memory)
 	g.queue.nodes = &g.nodes
 	return g
 }
 
-// grow grows a tree for the moments of the rows.
-func (g *grower) grow(ctx context.Context) error {
+// wide reports whether a histogram has two tables a feature.
+func (g *grower) wide() bool { return g.scratch != nil }
+
+// threadsFor returns how many threads to use for work that takes one thread about so many
+// nanoseconds: waking another takes a while too.
+func (g *grower) threadsFor(nanoseconds int) int {
+	const worthwhile = 60_000
+	return min(g.threads, 1+nanoseconds/worthwhile)
+}
+
+// grow grows a tree for an output of the loss.
+func (g *grower) grow(ctx context.Context, l loss, output int) error {
+	g.quantise(l, output)
 	g.reset()
 	for g.leaves < g.p.MaxLeaves && len(g.queue.heap) > 0 {
 		if err := ctx.Err(); err != nil {
@@ -61,7 +81,36 @@ func (g *grower) grow(ctx context.Context) error {
 		}
 		g.divide(heap.Pop(&g.queue).(int))
 	}
+	g.answer()
 	return ctx.Err()
+}
+
+// quantise computes the derivatives of an output and packs them. Its blocks do not depend on the
+// number of threads, and so neither do the sums.
+func (g *grower) quantise(l loss, output int) {
+	const block = 4096
+	rows := g.train.all
+	threads := g.threadsFor(8 * len(rows))
+	parts := make([]spread, (len(rows)+block-1)/block)
+	inParallel(threads, len(parts), func(_, i int) {
+		part := rows[i*block : min(len(rows), (i+1)*block)]
+		l.derivatives(output, part, g.all)
+		parts[i] = measure(g.all, part)
+	})
+	s := joinSpreads(parts, len(rows))
+	s.constant = l.constant()
+	g.pack = newPacking(s)
+	p := g.pack.packer()
+	inBlocks(threads, len(rows), func(_, lo, hi int) {
+		to := g.gathered[lo:hi]
+		for i, row := range rows[lo:hi] {
+			w := p.pack(g.all[row])
+			g.words[row], to[i] = w, w
+		}
+	})
+	for i := range g.scanners {
+		g.scanners[i].reset(&g.pack, &g.p)
+	}
 }
 
 // reset starts over with the root alone.
@@ -70,25 +119,59 @@ func (g *grower) reset() {
 		g.drop(i)
 	}
 	clear(g.gains)
-	if g.first == (unit{}) {
-		g.first = g.unit
-	}
-	for i := range g.scanners {
-		g.scanners[i].unit, g.scanners[i].l2, g.scanners[i].minRows = g.unit, g.p.L2, int64(g.p.MinSamplesLeaf)
-	}
 	g.train.reset()
 	g.held.reset()
 	g.queue.heap = g.queue.heap[:0]
 	g.leaves = 1
 	root := growing{train: span{0, len(g.train.rows)}, held: span{0, len(g.held.rows)}}
-	for _, row := range g.train.rows {
-		root.sum = root.sum.plus(g.moments[row])
-	}
 	g.nodes = append(g.nodes[:0], root)
 	if g.divisible(0) {
-		g.nodes[0].histogram = g.histogram(g.train.rows)
+		n := &g.nodes[0]
+		n.histogram = g.count(g.train.rows) // quantise has gathered them
+		for bin := range g.matrix.features[0].width() {
+			n.sum = n.sum.plus(g.cell(n.histogram, 0, bin))
+		}
 		g.search([]int{0})
 	}
+}
+
+// tablesOf returns the tables of a feature; the second is nil where one has all sums.
+func (g *grower) tablesOf(h histogram, feature int) (first, rest *table) {
+	if g.wide() {
+		rest = &h[g.matrix.tables()+feature]
+	}
+	return &h[feature], rest
+}
+
+func (g *grower) cell(h histogram, feature, bin int) sums {
+	first, rest := g.tablesOf(h, feature)
+	return g.scanners[0].cell(first, rest, bin)
+}
+
+// histogram counts the rows of a node.
+func (g *grower) histogram(rows []int32) histogram {
+	inBlocks(g.threadsFor(len(rows)), len(rows), func(_, lo, hi int) {
+		to := g.gathered[lo:hi]
+		for i, row := range rows[lo:hi] {
+			to[i] = g.words[row]
+		}
+	})
+	return g.count(rows)
+}
+
+// count is histogram for rows whose words are gathered.
+func (g *grower) count(rows []int32) histogram {
+	h := g.pool.take()
+	words := g.gathered[:len(rows)]
+	threads := g.threadsFor(len(rows) * len(g.matrix.features) / 2)
+	inParallel(threads, len(g.matrix.groups), func(worker, group int) {
+		if g.wide() {
+			g.matrix.sumWide(group, h, &g.pack, &g.scratch[worker], rows, words)
+			return
+		}
+		g.matrix.sum(group, h[group*g.matrix.perGroup:], rows, words)
+	})
+	return h
 }
 
 // divisible reports whether a node may be divided at all.
@@ -103,9 +186,9 @@ func (g *grower) divide(i int) {
 	n := g.nodes[i]
 	f := &g.matrix.features[n.best.feature]
 	goes := n.best.leftOf(f)
-	middle := g.train.divide(n.train, f.cells, &goes)
-	heldMiddle := g.held.divide(n.held, f.cells, &goes)
-	g.gains[n.best.feature] += n.best.gain * (g.unit.g / g.first.g) * (g.unit.g / g.first.g)
+	middle := g.train.divide(n.train, f.cells, &goes, g.threadsFor(n.train.len()))
+	heldMiddle := g.held.divide(n.held, f.cells, &goes, 1)
+	g.gains[n.best.feature] += n.best.gain
 	left := len(g.nodes)
 	g.nodes[i].left = left
 	g.nodes = append(g.nodes,
@@ -149,7 +232,7 @@ func (g *grower) fill(parent, left int) {
 		return
 	}
 	g.nodes[large].histogram, g.nodes[parent].histogram = g.nodes[parent].histogram, nil
-	subtract(g.nodes[large].histogram, g.nodes[small].histogram)
+	g.matrix.subtract(g.nodes[large].histogram, g.nodes[small].histogram)
 }
 
 func (g *grower) rowsOf(i int) []int32 {
@@ -166,14 +249,11 @@ func (g *grower) drop(i int) {
 // the nodes that have one.
 func (g *grower) search(nodes []int) {
 	features := len(g.matrix.features)
-	threads := g.threads
-	if g.matrix.size*len(nodes) < 2048 {
-		threads = 1 // less work than waking a goroutine
-	}
+	threads := g.threadsFor(100 * features * len(nodes))
 	inParallel(threads, features*len(nodes), func(worker, task int) {
 		n, j := &g.nodes[nodes[task/features]], task%features
-		f, at := &g.matrix.features[j], g.matrix.offsets[j]
-		g.found[task] = g.scanners[worker].best(f, n.histogram[at:][:f.width()], n.sum)
+		first, rest := g.tablesOf(n.histogram, j)
+		g.found[task] = g.scanners[worker].best(&g.matrix.features[j], first, rest, n.sum)
 	})
 	for k, i := range nodes {
 		n := &g.nodes[i]
@@ -192,30 +272,42 @@ func (g *grower) search(nodes []int) {
 	}
 }
 
-// value is the answer of a node: the step of Newton's method, times the learning rate.
-func (g *grower) value(n *growing) float64 {
-	h := g.unit.second(n.sum) + g.p.L2
-	if h <= 0 {
+// answer gives the leaves their values, from derivatives that are not rounded.
+func (g *grower) answer() {
+	inParallel(g.threadsFor(3*len(g.train.rows)), len(g.nodes), func(_, i int) {
+		if n := &g.nodes[i]; n.left == 0 {
+			n.value = g.value(g.rowsOf(i))
+		}
+	})
+}
+
+// value is the answer to some rows: the step of Newton's method, times the learning rate.
+func (g *grower) value(rows []int32) float64 {
+	var sum derivative
+	for _, row := range rows {
+		d := &g.all[row]
+		sum.g, sum.h = sum.g+d.g, sum.h+d.h
+	}
+	if sum.h += g.p.L2; sum.h <= 0 {
 		return 0
 	}
-	return -g.p.LearningRate * g.unit.first(n.sum) / h
+	return -g.p.LearningRate * (sum.g / sum.h)
 }
 
 // addTo adds each row's answer to its score.
 func (g *grower) addTo(scores []float64) {
-	for i := range g.nodes {
+	inParallel(g.threadsFor(2*len(g.train.rows)), len(g.nodes), func(_, i int) {
 		n := &g.nodes[i]
 		if n.left != 0 {
-			continue
+			return
 		}
-		value := g.value(n)
 		for _, row := range g.rowsOf(i) {
-			scores[row] += value
+			scores[row] += n.value
 		}
 		for _, row := range g.held.rows[n.held.lo:n.held.hi] {
-			scores[row] += value
+			scores[row] += n.value
 		}
-	}
+	})
 }
 
 // tree returns the tree that has grown.
@@ -225,7 +317,7 @@ func (g *grower) tree() grove {
 	for at := 0; at < len(queue); at++ {
 		n := &g.nodes[queue[at]]
 		if n.left == 0 {
-			t.nodes = append(t.nodes, node{value: g.value(n)})
+			t.nodes = append(t.nodes, node{value: n.value})
 			continue
 		}
 		made := n.best.node(&g.matrix.features[n.best.feature], &t.sets)
@@ -263,34 +355,6 @@ func (d *division) leftOf(f *feature) (goes [256]uint8) {
 		goes[f.bins] = 1
 	}
 	return goes
-}
-
-// sorter holds rows so that those of a node are neighbours, in ascending order.
-type sorter struct {
-	all     []int32 // as they were given
-	rows    []int32
-	scratch []int32
-}
-
-func newSorter(rows []int32) sorter {
-	return sorter{all: rows, rows: make([]int32, len(rows)), scratch: make([]int32, len(rows))}
-}
-
-func (s *sorter) reset() { copy(s.rows, s.all) }
-
-// divide moves the rows of a span that go left before the others and returns where those begin.
-func (s *sorter) divide(at span, cells []uint8, goes *[256]uint8) int {
-	rows, right := s.rows[at.lo:at.hi], s.scratch[:at.len()]
-	l, r := 0, 0
-	for _, row := range rows {
-		left := int(goes[cells[row]])
-		// Both are written and one is kept: a branch here would be mispredicted half of the time.
-		rows[l], right[r] = row, row
-		l += left
-		r += 1 - left
-	}
-	copy(rows[l:], right[:r])
-	return at.lo + l
 }
 
 // openNodes is a heap of the nodes that can be divided, the largest gain first, of equal ones the

@@ -4,51 +4,169 @@ package tree
 // it are counted again.
 const histogramMemory = 512 << 20
 
-// matrix is the binned training data, row by row.
+// table holds one word for each bin of a feature.
+type table [256]uint64
+
+// histogram has the table of each feature, packed as the tree's packing says. A wide one has two:
+// the sums of first derivatives, then, as many tables further on, what wideSums packs.
+type histogram []table
+
+// matrix is the binned training data, as it is counted: a word has a row's bins of a few features,
+// so that one load serves several additions, and a group's tables stay in the first-level cache.
 type matrix struct {
 	features []feature
-	bins     []uint8 // len(features) a row
-	offsets  []int32 // where each feature's bins begin in a histogram
-	size     int     // of a histogram
+	groups   [][]uint64 // by group, then by row
+	perGroup int        // features of a group; the last one may have fewer
 }
 
+// mostPerGroup is the number of bins that fit a word.
+const mostPerGroup = 8
+
 func newMatrix(features []feature, rows, threads int) matrix {
-	m := matrix{features: features, bins: byRow(features, rows, threads), offsets: make([]int32, len(features))}
-	for j := range features {
-		m.offsets[j] = int32(m.size)
-		m.size += features[j].width()
-	}
+	m := matrix{features: features, perGroup: groupSize(len(features), threads)}
+	m.groups = make([][]uint64, (len(features)+m.perGroup-1)/m.perGroup)
+	inParallel(threads, len(m.groups), func(_, i int) {
+		m.groups[i] = packBins(m.members(i), rows)
+	})
 	return m
 }
 
-// sum adds the moments of the rows to the bins that they are in.
-func (m *matrix) sum(histogram []moment, rows []int32, moments []moment) {
-	width := len(m.offsets)
-	for _, row := range rows {
-		v := moments[row]
-		bins := m.bins[int(row)*width:][:width]
-		for j, offset := range m.offsets[:len(bins)] {
-			c := &histogram[int(offset)+int(bins[j])]
-			c.g += v.g
-			c.hn += v.hn
+// groupSize divides the features into groups of an even number each, so that the threads have
+// equally many groups to count.
+func groupSize(features, threads int) int {
+	groups := max(1, (features+mostPerGroup-1)/mostPerGroup)
+	if groups < 4*threads && features >= 4*threads {
+		groups = (groups + threads - 1) / threads * threads
+	}
+	size := max(1, (features+groups-1)/groups)
+	return min(mostPerGroup, size+size%2)
+}
+
+// members returns the features of a group.
+func (m *matrix) members(group int) []feature {
+	lo := group * m.perGroup
+	return m.features[lo:min(len(m.features), lo+m.perGroup)]
+}
+
+func packBins(features []feature, rows int) []uint64 {
+	words := make([]uint64, rows)
+	for lane := range features {
+		cells := features[lane].cells[:len(words)]
+		for row := range words {
+			words[row] |= uint64(cells[row]) << (8 * lane)
+		}
+	}
+	return words
+}
+
+// tables is the number of tables that a histogram needs: an even one, see sum.
+func (m *matrix) tables() int { return len(m.features) + len(m.features)%2 }
+
+// sum adds each row's value to the tables of a group, in the bins that the row is in. An odd
+// group counts one bin more than it has, always the first, in a table that nobody reads.
+func (m *matrix) sum(group int, tables []table, rows []int32, values []uint64) {
+	words := m.groups[group]
+	switch n := len(m.members(group)); {
+	case n > 6:
+		sum8((*[8]table)(tables), words, rows, values)
+	case n > 4:
+		sum6((*[6]table)(tables), words, rows, values)
+	case n > 2:
+		sum4((*[4]table)(tables), words, rows, values)
+	default:
+		sum2((*[2]table)(tables), words, rows, values)
+	}
+}
+
+func sum8(t *[8]table, words []uint64, rows []int32, values []uint64) {
+	values = values[:len(rows)]
+	for i, row := range rows {
+		w, v := words[row], values[i]
+		t[0][uint8(w)] += v
+		t[1][uint8(w>>8)] += v
+		t[2][uint8(w>>16)] += v
+		t[3][uint8(w>>24)] += v
+		t[4][uint8(w>>32)] += v
+		t[5][uint8(w>>40)] += v
+		t[6][uint8(w>>48)] += v
+		t[7][uint8(w>>56)] += v
+	}
+}
+
+func sum6(t *[6]table, words []uint64, rows []int32, values []uint64) {
+	values = values[:len(rows)]
+	for i, row := range rows {
+		w, v := words[row], values[i]
+		t[0][uint8(w)] += v
+		t[1][uint8(w>>8)] += v
+		t[2][uint8(w>>16)] += v
+		t[3][uint8(w>>24)] += v
+		t[4][uint8(w>>32)] += v
+		t[5][uint8(w>>40)] += v
+	}
+}
+
+func sum4(t *[4]table, words []uint64, rows []int32, values []uint64) {
+	values = values[:len(rows)]
+	for i, row := range rows {
+		w, v := words[row], values[i]
+		t[0][uint8(w)] += v
+		t[1][uint8(w>>8)] += v
+		t[2][uint8(w>>16)] += v
+		t[3][uint8(w>>24)] += v
+	}
+}
+
+func sum2(t *[2]table, words []uint64, rows []int32, values []uint64) {
+	values = values[:len(rows)]
+	for i, row := range rows {
+		w, v := words[row], values[i]
+		t[0][uint8(w)] += v
+		t[1][uint8(w>>8)] += v
+	}
+}
+
+// sumWide is sum for more rows than a word has room for: blocks of them are summed in scratch.
+func (m *matrix) sumWide(group int, h histogram, p *packing, scratch *[mostPerGroup]table, rows []int32, values []uint64) {
+	first := group * m.perGroup
+	for len(rows) > 0 {
+		n := min(len(rows), p.block)
+		clear(scratch[:])
+		m.sum(group, scratch[:], rows[:n], values[:n])
+		for lane := range m.members(group) {
+			p.widen(&h[first+lane], &h[len(h)/2+first+lane], scratch[lane][:m.features[first+lane].width()])
+		}
+		rows, values = rows[n:], values[n:]
+	}
+}
+
+// subtract turns the histogram of a node into that of one child, given the other's.
+func (m *matrix) subtract(h, other histogram) {
+	for half := 0; half < len(h); half += m.tables() {
+		for j := range m.features {
+			cells := h[half+j][:m.features[j].width()]
+			less := other[half+j][:len(cells)]
+			for bin, c := range less {
+				cells[bin] -= c
+			}
 		}
 	}
 }
 
 // histograms lends histograms of one size.
 type histograms struct {
-	size  int
-	limit int // of those that may be kept
-	lent  int
-	free  [][]moment
+	tables int
+	limit  int // of those that may be kept
+	lent   int
+	free   []histogram
 }
 
-func newHistograms(size, memory int) histograms {
-	const bytes = 16
-	return histograms{size: size, limit: max(2, memory/(bytes*max(1, size)))}
+func newHistograms(tables, memory int) histograms {
+	const bytes = 8 * 256
+	return histograms{tables: tables, limit: max(2, memory/(bytes*max(1, tables)))}
 }
 
-func (h *histograms) take() []moment {
+func (h *histograms) take() histogram {
 	h.lent++
 	if n := len(h.free); n > 0 {
 		s := h.free[n-1]
@@ -56,10 +174,10 @@ func (h *histograms) take() []moment {
 		clear(s)
 		return s
 	}
-	return make([]moment, h.size)
+	return make(histogram, h.tables)
 }
 
-func (h *histograms) give(s []moment) {
+func (h *histograms) give(s histogram) {
 	if s != nil {
 		h.lent--
 		h.free = append(h.free, s)
@@ -68,36 +186,3 @@ func (h *histograms) give(s []moment) {
 
 // full reports whether a histogram should be given back as soon as it has been read.
 func (h *histograms) full() bool { return h.lent >= h.limit }
-
-// histogram returns the histogram of the rows, summed by all threads where that pays.
-func (g *grower) histogram(rows []int32) []moment {
-	total := g.pool.take()
-	const enough = 1 << 14 // additions that are worth waking another goroutine for
-	parts := min(g.threads, 1+len(rows)*len(g.matrix.features)/enough)
-	if parts == 1 {
-		g.matrix.sum(total, rows, g.moments)
-		return total
-	}
-	partial := [][]moment{total}
-	for len(partial) < parts {
-		partial = append(partial, g.pool.take())
-	}
-	inParallel(parts, parts, func(_, i int) {
-		g.matrix.sum(partial[i], rows[i*len(rows)/parts:(i+1)*len(rows)/parts], g.moments)
-	})
-	for _, p := range partial[1:] {
-		for i, c := range p {
-			total[i] = total[i].plus(c)
-		}
-		g.pool.give(p)
-	}
-	return total
-}
-
-// subtract turns the histogram of a node into that of one child, given the other's.
-func subtract(histogram, other []moment) {
-	other = other[:len(histogram)]
-	for i, c := range other {
-		histogram[i] = histogram[i].minus(c)
-	}
-}

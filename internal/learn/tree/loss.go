@@ -1,52 +1,47 @@
 package tree
 
-import (
-	"math"
-	"math/bits"
-)
+import "math"
 
-// moment is the sum over some rows of their first and second derivatives, as integers, and their
-// number: a sum of moments is exact, whatever the order of its terms.
-type moment struct {
-	g  int64 // first derivatives, in units of unit.g
-	hn int64 // second derivatives in units of unit.h, times 1<<unit.shift, plus the number of rows
+// derivative has the first two derivatives of the loss of one row.
+type derivative struct{ g, h float64 }
+
+// spread says how large the derivatives of some rows are.
+type spread struct {
+	rows         int
+	meanG, meanH float64 // of their absolute values
+	topG, topH   float64
+	constant     bool // second derivatives are one
 }
 
-func (m moment) plus(o moment) moment  { return moment{m.g + o.g, m.hn + o.hn} }
-func (m moment) minus(o moment) moment { return moment{m.g - o.g, m.hn - o.hn} }
-
-// unit says what the integers of a moment stand for.
-type unit struct {
-	g, h  float64
-	shift uint
-}
-
-func (u unit) first(m moment) float64  { return float64(m.g) * u.g }
-func (u unit) second(m moment) float64 { return float64(m.hn>>u.shift) * u.h }
-func (u unit) rows(m moment) int64     { return m.hn & (1<<u.shift - 1) }
-
-// newUnit returns the finest units in which the sums over the rows cannot overflow, for
-// derivatives of at most topG and topH. A float64 has 53 bits; 40 leave none of them unused.
-func newUnit(rows int, topG, topH float64) unit {
-	shift := bits.Len(uint(rows))
-	g, h := min(40, 62-shift), min(40, 62-2*shift)
-	u := unit{g: 1, h: math.Ldexp(topH, -h), shift: uint(shift)}
-	if topG > 0 {
-		u.g = math.Ldexp(topG, -g)
+// measure returns the spread of the derivatives of the rows, with sums for means.
+func measure(all []derivative, rows []int32) spread {
+	var s spread
+	for _, row := range rows {
+		g, h := math.Abs(all[row].g), all[row].h
+		s.meanG += g
+		s.meanH += h
+		if g > s.topG {
+			s.topG = g
+		}
+		if h > s.topH {
+			s.topH = h
+		}
 	}
-	return u
+	return s
 }
 
-// quantiser turns derivatives into moments.
-type quantiser struct {
-	g, h  float64
-	shift uint
-}
-
-func (u unit) quantiser() quantiser { return quantiser{1 / u.g, 1 / u.h, u.shift} }
-
-func (q quantiser) moment(g, h float64) moment {
-	return moment{int64(math.RoundToEven(g * q.g)), int64(math.RoundToEven(h*q.h))<<q.shift | 1}
+// joinSpreads returns the spread of all rows, given those of blocks.
+func joinSpreads(parts []spread, rows int) spread {
+	s := spread{rows: rows}
+	for _, p := range parts {
+		s.meanG, s.meanH = s.meanG+p.meanG, s.meanH+p.meanH
+		s.topG, s.topH = max(s.topG, p.topG), max(s.topH, p.topH)
+	}
+	s.meanG, s.meanH = s.meanG/float64(rows), s.meanH/float64(rows)
+	if math.IsInf(s.meanG, 0) {
+		s.meanG = s.topG
+	}
+	return s
 }
 
 // loss is what boosting minimises: the current scores of all rows and their derivatives.
@@ -56,9 +51,11 @@ type loss interface {
 	// scores returns the current scores of output k by row.
 	scores(k int) []float64
 	// prepare computes what the outputs share in a round.
-	prepare(rows []int32, threads int)
-	// derivatives writes the moments of the rows for output k and returns their unit.
-	derivatives(k int, rows []int32, moments []moment, threads int) unit
+	prepare(threads int)
+	// derivatives writes the derivatives of the rows for output k.
+	derivatives(k int, rows []int32, to []derivative)
+	// constant reports whether every second derivative is one.
+	constant() bool
 	// mean returns the mean loss over the rows.
 	mean(rows []int32) float64
 }
@@ -75,14 +72,52 @@ func newLoss(t target, train []int32, rows int) loss {
 	return newSoftmax(t, train, rows)
 }
 
+// weights are those of the rows; nil for one each.
+type weights []float64
+
+func (w weights) of(row int32) float64 {
+	if w == nil {
+		return 1
+	}
+	return w[row]
+}
+
+// scale multiplies the derivatives of the rows by their weights.
+func (w weights) scale(rows []int32, to []derivative) {
+	if w == nil {
+		return
+	}
+	for _, row := range rows {
+		d := &to[row]
+		d.g, d.h = d.g*w[row], d.h*w[row]
+	}
+}
+
+// mean returns the weighted mean of what of says of the rows.
+func (w weights) mean(rows []int32, of func(row int32) float64) float64 {
+	var sum, total float64
+	for _, row := range rows {
+		weight := w.of(row)
+		sum += float64(weight * of(row))
+		total += weight
+	}
+	return sum / total
+}
+
 // classShares returns the share of each class in the rows; a class without rows counts as half a row.
 func classShares(t target, rows []int32) []float64 {
 	shares := make([]float64, t.classes)
+	total := 0.0
 	for _, row := range rows {
-		shares[t.codes[row]]++
+		w := t.weights.of(row)
+		shares[t.codes[row]] += w
+		total += w
 	}
 	for k := range shares {
-		shares[k] = max(shares[k], 0.5) / float64(len(rows))
+		if shares[k] == 0 {
+			shares[k] = 0.5 * total / float64(len(rows))
+		}
+		shares[k] /= total
 	}
 	return shares
 }
@@ -98,104 +133,89 @@ func constant(value float64, n int) []float64 {
 // squared is half the squared error.
 type squared struct {
 	values, score []float64
+	weights       weights
 	first         float64
 }
 
 func newSquared(t target, train []int32, rows int) *squared {
-	mean := 0.0
-	for i, row := range train {
-		mean += (t.values[row] - mean) / float64(i+1) // cannot overflow
+	mean, total := 0.0, 0.0
+	for _, row := range train {
+		w := t.weights.of(row)
+		total += w
+		mean += float64((t.values[row] - mean) * (w / total)) // cannot overflow
 	}
-	return &squared{t.values, constant(mean, rows), mean}
+	return &squared{t.values, constant(mean, rows), t.weights, mean}
 }
 
 func (l *squared) start() []float64     { return []float64{l.first} }
 func (l *squared) scores(int) []float64 { return l.score }
-func (l *squared) prepare([]int32, int) {}
+func (l *squared) constant() bool       { return l.weights == nil }
+func (l *squared) prepare(int)          {}
 
-func (l *squared) derivatives(_ int, rows []int32, moments []moment, threads int) unit {
-	tops := make([]float64, max(1, threads))
-	inBlocks(threads, len(rows), func(worker, lo, hi int) {
-		for _, row := range rows[lo:hi] {
-			tops[worker] = max(tops[worker], math.Abs(l.score[row]-l.values[row]))
-		}
-	})
-	top := 0.0
-	for _, t := range tops {
-		top = max(top, t)
+func (l *squared) derivatives(_ int, rows []int32, to []derivative) {
+	for _, row := range rows {
+		to[row] = derivative{l.score[row] - l.values[row], 1}
 	}
-	u := newUnit(len(rows), top, 1)
-	q := u.quantiser()
-	inBlocks(threads, len(rows), func(_, lo, hi int) {
-		for _, row := range rows[lo:hi] {
-			moments[row] = q.moment(l.score[row]-l.values[row], 1)
-		}
-	})
-	return u
+	l.weights.scale(rows, to)
 }
 
 func (l *squared) mean(rows []int32) float64 {
-	var sum float64
-	for _, row := range rows {
+	return l.weights.mean(rows, func(row int32) float64 {
 		e := l.score[row] - l.values[row]
-		sum += e * e / 2
-	}
-	return sum / float64(len(rows))
+		return e * e / 2
+	})
 }
 
 // logistic is the negative log-likelihood of two classes; the score is the log-odds of the second.
 type logistic struct {
-	codes []int32
-	score []float64
-	first float64
+	codes   []int32
+	score   []float64
+	weights weights
+	first   float64
 }
 
 func newLogistic(t target, train []int32, rows int) *logistic {
 	shares := classShares(t, train)
-	first := math.Log(shares[1] / shares[0])
-	return &logistic{t.codes, constant(first, rows), first}
+	first := log(shares[1] / shares[0])
+	return &logistic{t.codes, constant(first, rows), t.weights, first}
 }
 
 func (l *logistic) start() []float64     { return []float64{l.first} }
 func (l *logistic) scores(int) []float64 { return l.score }
-func (l *logistic) prepare([]int32, int) {}
+func (l *logistic) constant() bool       { return false }
+func (l *logistic) prepare(int)          {}
 
-func (l *logistic) derivatives(_ int, rows []int32, moments []moment, threads int) unit {
-	u := newUnit(len(rows), 1, 0.25)
-	q := u.quantiser()
-	inBlocks(threads, len(rows), func(_, lo, hi int) {
-		for _, row := range rows[lo:hi] {
-			p := sigmoid(l.score[row])
-			moments[row] = q.moment(p-float64(l.codes[row]), p*(1-p))
-		}
-	})
-	return u
+func (l *logistic) derivatives(_ int, rows []int32, to []derivative) {
+	for _, row := range rows {
+		p := 1 / (1 + exp(-l.score[row]))
+		to[row] = derivative{p - float64(l.codes[row]), p * (1 - p)}
+	}
+	l.weights.scale(rows, to)
 }
 
 func (l *logistic) mean(rows []int32) float64 {
-	var sum float64
-	for _, row := range rows {
+	return l.weights.mean(rows, func(row int32) float64 {
 		margin := l.score[row]
 		if l.codes[row] == 1 {
 			margin = -margin
 		}
-		sum += max(margin, 0) + math.Log1p(math.Exp(-math.Abs(margin)))
-	}
-	return sum / float64(len(rows))
+		return max(margin, 0) + math.Log1p(exp(-math.Abs(margin)))
+	})
 }
 
 // multinomial is the negative log-likelihood of several classes, a score each.
 type multinomial struct {
-	codes []int32
-	score [][]float64 // by class, then by row
-	parts [][]float64 // the probabilities, likewise
-	first []float64
+	codes   []int32
+	score   [][]float64 // by class, then by row
+	parts   [][]float64 // the probabilities, likewise
+	weights weights
+	first   []float64
 }
 
 func newSoftmax(t target, train []int32, rows int) *multinomial {
-	l := &multinomial{codes: t.codes}
+	l := &multinomial{codes: t.codes, weights: t.weights}
 	for _, share := range classShares(t, train) {
-		first := math.Log(share)
+		first := log(share)
 		l.first = append(l.first, first)
 		l.score = append(l.score, constant(first, rows))
 		l.parts = append(l.parts, make([]float64, rows))
@@ -205,51 +225,68 @@ func newSoftmax(t target, train []int32, rows int) *multinomial {
 
 func (l *multinomial) start() []float64       { return l.first }
 func (l *multinomial) scores(k int) []float64 { return l.score[k] }
+func (l *multinomial) constant() bool         { return false }
 
-func (l *multinomial) prepare(rows []int32, threads int) {
-	inBlocks(threads, len(rows), func(_, lo, hi int) {
-		scores := make([]float64, len(l.first))
-		parts := make([]float64, len(l.first))
-		for _, row := range rows[lo:hi] {
-			for k := range scores {
-				scores[k] = l.score[k][row]
-			}
-			softmax(scores, parts)
-			for k := range parts {
-				l.parts[k][row] = parts[k]
-			}
+func (l *multinomial) prepare(threads int) {
+	inBlocks(threads, len(l.codes), func(_, lo, hi int) {
+		const few = 64 // rows whose scores of a dozen classes stay in the first-level cache
+		for ; lo < hi; lo += few {
+			l.prepareRows(lo, min(hi, lo+few))
 		}
 	})
 }
 
-func (l *multinomial) derivatives(k int, rows []int32, moments []moment, threads int) unit {
-	u := newUnit(len(rows), 1, 0.25)
-	q := u.quantiser()
-	inBlocks(threads, len(rows), func(_, lo, hi int) {
-		for _, row := range rows[lo:hi] {
-			p := l.parts[k][row]
-			is := 0.0
-			if int(l.codes[row]) == k {
-				is = 1
-			}
-			moments[row] = q.moment(p-is, p*(1-p))
+// prepareRows computes the probabilities of a few rows class by class, as they are stored.
+func (l *multinomial) prepareRows(lo, hi int) {
+	var tops, totals [64]float64
+	top, total := tops[:hi-lo], totals[:hi-lo]
+	copy(top, l.score[0][lo:hi])
+	for _, scores := range l.score[1:] {
+		for i, s := range scores[lo:hi] {
+			top[i&63] = max(top[i&63], s)
 		}
-	})
-	return u
+	}
+	for k, scores := range l.score {
+		parts := l.parts[k][lo:hi]
+		for i, s := range scores[lo:hi] {
+			e := exp(s - top[i])
+			parts[i] = e
+			total[i] += e
+		}
+	}
+	for i := range total {
+		total[i] = 1 / total[i]
+	}
+	for k := range l.parts {
+		parts := l.parts[k][lo:hi]
+		for i := range parts {
+			parts[i] *= total[i]
+		}
+	}
+}
+
+func (l *multinomial) derivatives(k int, rows []int32, to []derivative) {
+	parts := l.parts[k]
+	for _, row := range rows {
+		p, is := parts[row], 0.0
+		if int(l.codes[row]) == k {
+			is = 1
+		}
+		to[row] = derivative{p - is, p * (1 - p)}
+	}
+	l.weights.scale(rows, to)
 }
 
 func (l *multinomial) mean(rows []int32) float64 {
-	var sum float64
-	for _, row := range rows {
+	return l.weights.mean(rows, func(row int32) float64 {
 		top := math.Inf(-1)
 		for _, s := range l.score {
 			top = max(top, s[row])
 		}
 		var total float64
 		for _, s := range l.score {
-			total += math.Exp(s[row] - top)
+			total += exp(s[row] - top)
 		}
-		sum += top + math.Log(total) - l.score[l.codes[row]][row]
-	}
-	return sum / float64(len(rows))
+		return top + math.Log(total) - l.score[l.codes[row]][row]
+	})
 }

@@ -13,7 +13,7 @@ type division struct {
 	missingLeft bool
 	isSet       bool // of a category
 	set         binSet
-	left        moment
+	left        sums
 }
 
 // The rules for categories: a level with fewer than fewRows rows in a node has too little to say
@@ -27,139 +27,238 @@ const (
 // minSecond is the least sum of second derivatives on a side.
 const minSecond = 1e-3
 
-// scanner finds the best division of a node.
+// scanner finds the best division of a node. Sums are in the units of the tree's packing: only
+// the order of gains matters.
 type scanner struct {
-	unit    unit
+	pack    *packing
 	l2      float64
-	minRows int64
-	order   []level // of a category, kept to be used again
+	minRows int
+	minH    float64
+
+	// The bins of a feature that occur in a node, with the sums up to each.
+	count  int
+	words  table
+	g, h   [256]float64
+	n      [256]int
+	bins   [256]uint8
+	order  []level // of a category, kept to be used again
+	levels [256]sums
 }
 
 // level is a bin of a category within a node.
 type level struct {
 	bin int
 	key float64
-	sum moment
+	sum sums
 }
 
-// nodeSum is what a scan must know of a node.
-type nodeSum struct {
-	total moment
-	score float64
+// reset makes the scanner ready for the trees of a packing.
+func (s *scanner) reset(p *packing, params *BoostParams) {
+	s.pack, s.l2, s.minH, s.minRows = p, params.L2/p.h, minSecond/p.h, params.MinSamplesLeaf
 }
 
-// score is twice what the best answer gains over answering zero: G²/(H+l2). First derivatives stay
-// in the units of their integers: only the order of gains matters.
-func (s *scanner) score(m moment) float64 {
-	g := float64(m.g)
-	return g * g / (s.unit.second(m) + s.l2)
-}
+// score is twice what the best answer gains over answering zero: G²/(H+l2).
+func (s *scanner) score(m sums) float64 { return float64(m.g*m.g) / (m.h + s.l2) }
 
-func (s *scanner) allows(m moment) bool {
-	return s.unit.rows(m) >= s.minRows && s.unit.second(m) >= minSecond
-}
+func (s *scanner) allows(m sums) bool { return m.n >= s.minRows && m.h >= s.minH }
 
-// try makes left the best division if it is allowed and better.
-func (s *scanner) try(best *division, n *nodeSum, left moment) bool {
-	right := n.total.minus(left)
-	if !s.allows(left) || !s.allows(right) {
-		return false
-	}
-	sides := s.score(left) + s.score(right)
-	// What is within rounding of nothing is nothing: a node of equal rows stays whole.
-	gain := sides - n.score
-	if !(gain > best.gain) || gain <= 1e-12*sides {
-		return false
-	}
-	best.gain, best.left = gain, left
-	return true
-}
-
-// best returns the best division of a node by one feature, given the feature's part of the histogram.
-func (s *scanner) best(f *feature, cells []moment, total moment) division {
-	n := &nodeSum{total, s.score(total)}
+// best returns the best division of a node by one feature, whose tables are given.
+func (s *scanner) best(f *feature, first, rest *table, total sums) division {
 	d := division{feature: -1}
+	score := s.score(total)
+	// What is within rounding of nothing is nothing: a node of equal rows stays whole.
+	sides := score * (1 + 1e-12)
 	if f.unordered {
-		s.scanSets(&d, f, cells, n)
+		sides = s.scanSets(&d, f, first, rest, total, sides)
 	} else {
-		s.scanRanges(&d, f, cells, n)
+		sides = s.scanRanges(&d, f, first, rest, total, sides)
 	}
+	d.gain = sides - score
 	return d
 }
 
-// scanRanges tries the upper edge of every bin, with the missing values right, then left.
-func (s *scanner) scanRanges(d *division, f *feature, cells []moment, n *nodeSum) {
-	var missing, left moment
-	if f.missing {
-		missing = cells[f.bins]
+// cell returns the sums of one bin.
+func (s *scanner) cell(first, rest *table, bin int) sums {
+	if rest == nil {
+		return s.pack.unpack(first[bin])
 	}
-	for bin, c := range cells[:f.bins] {
-		if c.hn == 0 {
+	return wideSums(first[bin], rest[bin])
+}
+
+// scanRanges tries the upper edge of every bin, with the missing values right, then left.
+func (s *scanner) scanRanges(d *division, f *feature, first, rest *table, total sums, sides float64) float64 {
+	var missing sums
+	if f.missing {
+		missing = s.cell(first, rest, f.bins)
+	}
+	if rest == nil {
+		s.addUp(first[:f.bins])
+	} else {
+		s.addUpWide(first[:f.bins], rest[:f.bins])
+	}
+	best, sides := s.cut(sums{}, total, sides)
+	left := false
+	if missing.n > 0 {
+		var other int
+		if other, sides = s.cut(missing, total, sides); other >= 0 {
+			best, left = other, true
+		}
+	}
+	if best < 0 {
+		return sides
+	}
+	d.feature, d.bin, d.missingLeft = 0, int(s.bins[best]), left
+	d.left = sums{s.g[best], s.h[best], s.n[best]}
+	if left {
+		d.left = d.left.plus(missing)
+	}
+	if missing.n == 0 {
+		d.missingLeft = larger(d.left, total)
+	}
+	return sides
+}
+
+// addUp fills in the sums up to each bin that occurs.
+func (s *scanner) addUp(cells []uint64) {
+	var sum uint64
+	var k uint8
+	for bin, c := range cells {
+		sum += c
+		// Written for every bin and kept for those that occur, without a branch.
+		s.words[k], s.bins[k] = sum, uint8(bin)
+		if c != 0 {
+			k++
+		}
+	}
+	s.count = int(k)
+	p := *s.pack
+	for i, w := range s.words[:s.count] {
+		i := uint8(i)
+		s.g[i] = float64(int64(w) >> (p.gShift & 63))
+		s.h[i] = float64(int64(w >> (p.hShift & 63) & p.hMask))
+		s.n[i] = int(w & p.nMask)
+	}
+}
+
+// addUpWide is addUp for wide sums.
+func (s *scanner) addUpWide(first, rest []uint64) {
+	var a, b uint64
+	s.count = 0
+	rest = rest[:len(first)]
+	for bin, c := range rest {
+		if c == 0 {
 			continue
 		}
-		left = left.plus(c)
-		if s.try(d, n, left) {
-			d.feature, d.bin, d.missingLeft = 0, bin, false
-		}
-		if missing.hn != 0 && s.try(d, n, left.plus(missing)) {
-			d.feature, d.bin, d.missingLeft = 0, bin, true
+		a += first[bin]
+		b += c
+		i := uint8(s.count)
+		s.bins[i] = uint8(bin)
+		s.g[i], s.h[i], s.n[i] = float64(int64(a)), float64(int64(b>>wideShift)), int(b&(1<<wideShift-1))
+		s.count++
+	}
+}
+
+// cut returns the bin after which both sides together score most, where more is joined to the
+// left side, and their score; -1 where no cut that is allowed scores more than sides.
+func (s *scanner) cut(more, total sums, sides float64) (int, float64) {
+	lo, hi := 0, s.count
+	for lo < hi && !s.allows(sums{0, s.h[lo] + more.h, s.n[lo] + more.n}) {
+		lo++
+	}
+	for lo < hi && !s.allows(sums{0, total.h - s.h[hi-1] - more.h, total.n - s.n[hi-1] - more.n}) {
+		hi--
+	}
+	best := -1
+	leftH, rightG, rightH := more.h+s.l2, total.g-more.g, total.h-more.h+s.l2
+	gs, hs := s.g[lo:hi], s.h[lo:hi]
+	hs = hs[:len(gs)]
+	for i, g := range gs {
+		a, b := g+more.g, rightG-g
+		l, r := hs[i]+leftH, rightH-hs[i]
+		// The comparison of two fractions, without the division.
+		over, under := float64(float64(a*a)*r)+float64(float64(b*b)*l), float64(l*r)
+		if over > float64(sides*under) {
+			if score := over / under; score > sides {
+				best, sides = lo+i, score
+			}
 		}
 	}
-	if d.feature >= 0 && missing.hn == 0 {
-		d.missingLeft = s.larger(d.left, n)
-	}
+	return best, sides
 }
 
 // larger reports whether the left side has at least as many rows as the right one: where training
 // has no missing values in a node, later ones follow most of its rows.
-func (s *scanner) larger(left moment, n *nodeSum) bool {
-	return 2*s.unit.rows(left) >= s.unit.rows(n.total)
-}
+func larger(left, total sums) bool { return 2*left.n >= total.n }
 
 // scanSets orders the levels by their mean derivative, which makes the best subset one end of
 // the order (Fisher 1958), and tries every end. The levels with few rows stay together, on either side.
-func (s *scanner) scanSets(d *division, f *feature, cells []moment, n *nodeSum) {
+func (s *scanner) scanSets(d *division, f *feature, first, rest *table, total sums, sides float64) float64 {
 	s.order = s.order[:0]
-	var few moment
-	for bin, c := range cells {
-		switch rows := s.unit.rows(c); {
-		case rows >= fewRows:
-			smooth := s.l2 + levelSmoothing*s.unit.second(c)/float64(rows)
-			s.order = append(s.order, level{bin, float64(c.g) / (s.unit.second(c) + smooth), c})
-		case rows > 0:
+	var few sums
+	cells := s.levels[:f.width()]
+	for bin := range cells {
+		c := s.cell(first, rest, bin)
+		cells[bin] = c
+		switch {
+		case c.n >= fewRows:
+			smooth := s.l2 + levelSmoothing*c.h/float64(c.n)
+			s.order = append(s.order, level{bin, c.g / (c.h + smooth), c})
+		case c.n > 0:
 			few = few.plus(c)
 		}
 	}
-	slices.SortFunc(s.order, func(a, b level) int {
-		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.bin, b.bin))
-	})
-	ends, fewLeft := 0, false
-	var left moment
+	slices.SortFunc(s.order, byKey)
+	s.addLevels()
+	best, sides := s.cut(sums{}, total, sides)
+	fewLeft := false
+	if few.n > 0 {
+		var other int
+		if other, sides = s.cut(few, total, sides); other >= 0 {
+			best, fewLeft = other, true
+		}
+	}
+	if best < 0 {
+		return sides
+	}
+	d.feature, d.isSet = 0, true
+	d.left = sums{s.g[best], s.h[best], s.n[best]}
+	if fewLeft {
+		d.left = d.left.plus(few)
+	}
+	d.missingLeft = larger(d.left, total)
+	d.set = leftBins(cells, s.order[:best+1], fewLeft, d.missingLeft)
+	if f.missing {
+		d.missingLeft = d.set.has(uint8(f.bins))
+	}
+	return sides
+}
+
+func byKey(a, b level) int {
+	switch {
+	case a.key < b.key:
+		return -1
+	case a.key > b.key:
+		return 1
+	}
+	return cmp.Compare(a.bin, b.bin)
+}
+
+// addLevels fills in the sums up to each level of the order.
+func (s *scanner) addLevels() {
+	var sum sums
 	for i, l := range s.order {
-		left = left.plus(l.sum)
-		if s.try(d, n, left) {
-			ends, fewLeft = i+1, false
-		}
-		if few.hn != 0 && s.try(d, n, left.plus(few)) {
-			ends, fewLeft = i+1, true
-		}
+		sum = sum.plus(l.sum)
+		s.g[i], s.h[i], s.n[i] = sum.g, sum.h, sum.n
 	}
-	if ends > 0 {
-		d.feature, d.isSet, d.missingLeft = 0, true, s.larger(d.left, n)
-		d.set = s.leftBins(cells, s.order[:ends], fewLeft, d.missingLeft)
-		if f.missing {
-			d.missingLeft = d.set.has(uint8(f.bins))
-		}
-	}
+	s.count = len(s.order)
 }
 
 // leftBins returns the bins that go left: those of the levels, those with few rows where fewLeft,
 // and those without rows where noneLeft.
-func (s *scanner) leftBins(cells []moment, levels []level, fewLeft, noneLeft bool) binSet {
+func leftBins(cells []sums, levels []level, fewLeft, noneLeft bool) binSet {
 	var set binSet
 	for bin, c := range cells {
-		rows := s.unit.rows(c)
-		if rows == 0 && noneLeft || rows > 0 && rows < fewRows && fewLeft {
+		if c.n == 0 && noneLeft || c.n > 0 && c.n < fewRows && fewLeft {
 			set.add(uint8(bin))
 		}
 	}

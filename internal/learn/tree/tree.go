@@ -115,6 +115,7 @@ type target struct {
 	codes   []int32   // for classification
 	values  []float64 // for regression
 	counts  []int     // rows by class
+	weights weights   // nil for one each
 }
 
 func checkLabels(y bakeoff.Labels, rows int) (target, error) {
