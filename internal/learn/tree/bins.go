@@ -69,6 +69,8 @@ func sampleRows(rows int, seed uint64) []int32 {
 const (
 	streamSample = 1<<63 + iota
 	streamValidation
+	streamSubsample
+	streamFeatures
 )
 
 // binNumber returns the binned column, without cells where it is constant.

@@ -3,6 +3,7 @@ package tree
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 
@@ -45,14 +46,24 @@ func newBooster(d Data, y bakeoff.Labels, p BoostParams, o Options) (*booster, e
 	if err := d.check(); err != nil {
 		return nil, err
 	}
+	d, y, err := present(d, y)
+	if err != nil {
+		return nil, err
+	}
 	t, err := checkLabels(y, d.Rows)
 	if err != nil {
+		return nil, err
+	}
+	if err := p.checkMonotonic(d, t.classes); err != nil {
 		return nil, err
 	}
 	o.Threads = max(1, o.Threads)
 	features := binFeatures(d, p.MaxBins, o)
 	b := &booster{p: p, o: o, matrix: newMatrix(features, d.Rows, o.Threads)}
-	b.train, b.held = split(t, d.Rows, p, o.Seed)
+	if b.train, b.held = split(t, d.Rows, p, o.Seed); p.EarlyStopping && len(b.held) == 0 {
+		return nil, bakeoff.Errorf(bakeoff.CodeInvalid, "early_stopping: validation_fraction %v of %d rows is less than one row", p.ValidationFraction, d.Rows).
+			WithHint("raise validation_fraction, or train without early_stopping")
+	}
 	b.loss = newLoss(t, b.train, d.Rows)
 	b.model = &Ensemble{classes: t.classes, base: b.loss.start(), columns: newColumns(d, features)}
 	outputs := b.model.outputs()
@@ -62,7 +73,7 @@ func newBooster(d Data, y bakeoff.Labels, p BoostParams, o Options) (*booster, e
 		growers, threads = o.Threads, 1
 	}
 	for range growers {
-		b.growers = append(b.growers, newGrower(&b.matrix, p, d.Rows, b.train, b.held, threads, histogramMemory/growers))
+		b.growers = append(b.growers, newGrower(&b.matrix, p, d.Rows, b.sampled(), d.Rows-b.sampled(), o.Seed, threads, histogramMemory/growers))
 	}
 	return b, nil
 }
@@ -138,9 +149,35 @@ func (b *booster) run(ctx context.Context) error {
 	return nil
 }
 
+// sampled is the number of rows that a round learns from.
+func (b *booster) sampled() int {
+	return max(1, int(math.Round(b.p.Subsample*float64(len(b.train)))))
+}
+
+// sample draws the rows that a round learns from, and returns them and all others, ascending.
+func (b *booster) sample(round int) (train, others []int32) {
+	left, wanted := len(b.train), b.sampled()
+	if left == wanted {
+		return b.train, b.held
+	}
+	r := rand.New(rand.NewPCG(b.o.Seed^streamSubsample, uint64(round)))
+	train, others = make([]int32, 0, wanted), slices.Clone(b.held)
+	for _, row := range b.train {
+		if r.IntN(left) < wanted-len(train) {
+			train = append(train, row)
+		} else {
+			others = append(others, row)
+		}
+		left--
+	}
+	slices.Sort(others)
+	return train, others
+}
+
 // round adds one tree to each output.
 func (b *booster) round(ctx context.Context, round int) error {
 	b.loss.prepare(b.o.Threads)
+	train, others := b.sample(round)
 	outputs := b.model.outputs()
 	trees := make([]grove, outputs)
 	gains := make([][]float64, outputs)
@@ -148,7 +185,7 @@ func (b *booster) round(ctx context.Context, round int) error {
 	errs := make([]error, outputs)
 	inParallel(len(b.growers), outputs, func(worker, k int) {
 		g := b.growers[worker]
-		if errs[k] = g.grow(ctx, b.loss, k); errs[k] == nil {
+		if errs[k] = g.grow(ctx, b.loss, k, round*outputs+k, train, others); errs[k] == nil {
 			g.addTo(b.loss.scores(k))
 			trees[k], gains[k], packs[k] = g.tree(), slices.Clone(g.gains), g.pack
 		}

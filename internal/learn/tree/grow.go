@@ -4,13 +4,16 @@ import (
 	"container/heap"
 	"context"
 	"math"
+	"math/rand/v2"
 )
 
 // grower grows one tree after the other on the same rows.
 type grower struct {
 	matrix  *matrix
 	p       BoostParams
+	seed    uint64
 	threads int
+	number  int // of the tree, among those of all growers
 	// all has the derivatives of the rows, words what the packing makes of them.
 	all   []derivative
 	words []uint64
@@ -35,8 +38,9 @@ type growing struct {
 	sum         sums
 	best        division
 	histogram   histogram // nil where it is not kept
-	left        int       // the right child follows; 0 for a leaf
-	value       float64   // of a leaf
+	limits      limits
+	left        int     // the right child follows; 0 for a leaf
+	value       float64 // of a leaf
 }
 
 // span is a range of a sorter's rows.
@@ -44,15 +48,16 @@ type span struct{ lo, hi int }
 
 func (s span) len() int { return s.hi - s.lo }
 
-func newGrower(m *matrix, p BoostParams, rows int, train, held []int32, threads, memory int) *grower {
+// newGrower returns a grower for some of the rows of a data set.
+func newGrower(m *matrix, p BoostParams, rows, train, held int, seed uint64, threads, memory int) *grower {
 	g := &grower{
-		matrix: m, p: p, threads: threads,
+		matrix: m, p: p, seed: seed, threads: threads,
 		all: make([]derivative, rows), words: make([]uint64, rows), gains: make([]float64, len(m.features)),
-		train: newSorter(train), held: newSorter(held), gathered: make([]uint64, len(train)),
+		train: newSorter(train), held: newSorter(held), gathered: make([]uint64, train),
 		scanners: make([]scanner, threads), found: make([]division, 2*len(m.features)),
 	}
 	tables := m.tables()
-	if len(train) > narrowRows {
+	if train > narrowRows {
 		tables *= 2
 		g.scratch = make([][mostPerGroup]table, threads)
 	}
@@ -71,8 +76,9 @@ func (g *grower) threadsFor(nanoseconds int) int {
 	return min(g.threads, 1+nanoseconds/worthwhile)
 }
 
-// grow grows a tree for an output of the loss.
-func (g *grower) grow(ctx context.Context, l loss, output int) error {
+// grow grows a tree, which is that number among those of all growers, for an output of the loss, from the rows of train.
+func (g *grower) grow(ctx context.Context, l loss, output, number int, train, held []int32) error {
+	g.number, g.train.all, g.held.all = number, train, held
 	g.quantise(l, output)
 	g.reset()
 	for g.leaves < g.p.MaxLeaves && len(g.queue.heap) > 0 {
@@ -99,7 +105,7 @@ func (g *grower) quantise(l loss, output int) {
 	})
 	s := joinSpreads(parts, len(rows))
 	s.constant = l.constant()
-	g.pack = newPacking(s)
+	g.pack = newPacking(s, g.wide())
 	p := g.pack.packer()
 	inBlocks(threads, len(rows), func(_, lo, hi int) {
 		to := g.gathered[lo:hi]
@@ -123,7 +129,7 @@ func (g *grower) reset() {
 	g.held.reset()
 	g.queue.heap = g.queue.heap[:0]
 	g.leaves = 1
-	root := growing{train: span{0, len(g.train.rows)}, held: span{0, len(g.held.rows)}}
+	root := growing{train: span{0, len(g.train.rows)}, held: span{0, len(g.held.rows)}, limits: noLimits()}
 	g.nodes = append(g.nodes[:0], root)
 	if g.divisible(0) {
 		n := &g.nodes[0]
@@ -189,14 +195,31 @@ func (g *grower) divide(i int) {
 	middle := g.train.divide(n.train, f.cells, &goes, g.threadsFor(n.train.len()))
 	heldMiddle := g.held.divide(n.held, f.cells, &goes, 1)
 	g.gains[n.best.feature] += n.best.gain
+	s := &g.scanners[0]
+	s.limits = n.limits
+	leftLimits, rightLimits := s.divideLimits(&n.best, n.sum, g.direction(f))
 	left := len(g.nodes)
 	g.nodes[i].left = left
 	g.nodes = append(g.nodes,
-		growing{train: span{n.train.lo, middle}, held: span{n.held.lo, heldMiddle}, depth: n.depth + 1, sum: n.best.left},
-		growing{train: span{middle, n.train.hi}, held: span{heldMiddle, n.held.hi}, depth: n.depth + 1, sum: n.sum.minus(n.best.left)})
+		growing{
+			train: span{n.train.lo, middle}, held: span{n.held.lo, heldMiddle},
+			depth: n.depth + 1, sum: n.best.left, limits: leftLimits,
+		},
+		growing{
+			train: span{middle, n.train.hi}, held: span{heldMiddle, n.held.hi},
+			depth: n.depth + 1, sum: n.sum.minus(n.best.left), limits: rightLimits,
+		})
 	g.leaves++
 	g.open(i, left)
 	g.drop(i)
+}
+
+// direction says whether the answers must rise or fall with a feature.
+func (g *grower) direction(f *feature) int8 {
+	if g.p.Monotonic == nil {
+		return 0
+	}
+	return g.p.Monotonic[f.column]
 }
 
 // open looks for the best divisions of two new children, as far as they may be divided.
@@ -250,10 +273,17 @@ func (g *grower) drop(i int) {
 func (g *grower) search(nodes []int) {
 	features := len(g.matrix.features)
 	threads := g.threadsFor(100 * features * len(nodes))
+	wanted := g.draw(nodes)
 	inParallel(threads, features*len(nodes), func(worker, task int) {
 		n, j := &g.nodes[nodes[task/features]], task%features
+		if wanted != nil && !wanted[task] {
+			g.found[task] = division{feature: -1}
+			return
+		}
+		f, s := &g.matrix.features[j], &g.scanners[worker]
+		s.limits, s.direction = n.limits, g.direction(f)
 		first, rest := g.tablesOf(n.histogram, j)
-		g.found[task] = g.scanners[worker].best(&g.matrix.features[j], first, rest, n.sum)
+		g.found[task] = s.best(f, first, rest, n.sum)
 	})
 	for k, i := range nodes {
 		n := &g.nodes[i]
@@ -272,17 +302,35 @@ func (g *grower) search(nodes []int) {
 	}
 }
 
+// draw returns which features each node may be divided by, one node after the other; nil for all.
+func (g *grower) draw(nodes []int) []bool {
+	if g.p.MaxFeatures == 0 || g.p.MaxFeatures == 1 {
+		return nil
+	}
+	features := len(g.matrix.features)
+	wanted := make([]bool, features*len(nodes))
+	for k, i := range nodes {
+		r := rand.New(rand.NewPCG(g.seed^streamFeatures, uint64(g.number)<<32|uint64(i)))
+		most := max(1, int(math.Round(g.p.MaxFeatures*float64(features))))
+		for _, j := range r.Perm(features)[:most] {
+			wanted[k*features+j] = true
+		}
+	}
+	return wanted
+}
+
 // answer gives the leaves their values, from derivatives that are not rounded.
 func (g *grower) answer() {
 	inParallel(g.threadsFor(3*len(g.train.rows)), len(g.nodes), func(_, i int) {
 		if n := &g.nodes[i]; n.left == 0 {
-			n.value = g.value(g.rowsOf(i))
+			unit := g.pack.g / g.pack.h
+			n.value = g.value(g.rowsOf(i), limits{n.limits.low * unit, n.limits.high * unit})
 		}
 	})
 }
 
-// value is the answer to some rows: the step of Newton's method, times the learning rate.
-func (g *grower) value(rows []int32) float64 {
+// value is the answer to some rows: the step of Newton's method within limits, times the learning rate.
+func (g *grower) value(rows []int32, l limits) float64 {
 	var sum derivative
 	for _, row := range rows {
 		d := &g.all[row]
@@ -291,7 +339,7 @@ func (g *grower) value(rows []int32) float64 {
 	if sum.h += g.p.L2; sum.h <= 0 {
 		return 0
 	}
-	return -g.p.LearningRate * (sum.g / sum.h)
+	return g.p.LearningRate * l.clip(-sum.g/sum.h)
 }
 
 // addTo adds each row's answer to its score.

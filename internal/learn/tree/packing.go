@@ -41,8 +41,8 @@ const (
 )
 
 // newPacking returns the finest units in which no sum over the rows overflows.
-func newPacking(s spread) packing {
-	if s.rows <= narrowRows {
+func newPacking(s spread, wide bool) packing {
+	if !wide {
 		return newNarrow(s)
 	}
 	p := newWide(s, wideBlock)

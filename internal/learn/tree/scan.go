@@ -35,6 +35,11 @@ type scanner struct {
 	minRows int
 	minH    float64
 
+	// Of the node and the feature that are scanned, where some feature has a direction.
+	bounded   bool
+	limits    limits
+	direction int8
+
 	// The bins of a feature that occur in a node, with the sums up to each.
 	count  int
 	words  table
@@ -55,6 +60,7 @@ type level struct {
 // reset makes the scanner ready for the trees of a packing.
 func (s *scanner) reset(p *packing, params *BoostParams) {
 	s.pack, s.l2, s.minH, s.minRows = p, params.L2/p.h, minSecond/p.h, params.MinSamplesLeaf
+	s.bounded = params.Monotonic != nil
 }
 
 // score is twice what the best answer gains over answering zero: G²/(H+l2).
@@ -66,6 +72,9 @@ func (s *scanner) allows(m sums) bool { return m.n >= s.minRows && m.h >= s.minH
 func (s *scanner) best(f *feature, first, rest *table, total sums) division {
 	d := division{feature: -1}
 	score := s.score(total)
+	if s.bounded {
+		score = s.scoreOf(total, s.answer(total))
+	}
 	// What is within rounding of nothing is nothing: a node of equal rows stays whole.
 	sides := score * (1 + 1e-12)
 	if f.unordered {
@@ -161,6 +170,9 @@ func (s *scanner) addUpWide(first, rest []uint64) {
 // cut returns the bin after which both sides together score most, where more is joined to the
 // left side, and their score; -1 where no cut that is allowed scores more than sides.
 func (s *scanner) cut(more, total sums, sides float64) (int, float64) {
+	if s.bounded {
+		return s.cutWithin(more, total, sides)
+	}
 	lo, hi := 0, s.count
 	for lo < hi && !s.allows(sums{0, s.h[lo] + more.h, s.n[lo] + more.n}) {
 		lo++

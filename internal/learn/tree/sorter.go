@@ -7,11 +7,16 @@ type sorter struct {
 	scratch []int32
 }
 
-func newSorter(rows []int32) sorter {
-	return sorter{all: rows, rows: make([]int32, len(rows)), scratch: make([]int32, len(rows))}
+// newSorter returns a sorter for up to so many rows.
+func newSorter(most int) sorter {
+	return sorter{rows: make([]int32, most), scratch: make([]int32, most)}
 }
 
-func (s *sorter) reset() { copy(s.rows, s.all) }
+// reset takes up the rows of all.
+func (s *sorter) reset() {
+	s.rows = s.rows[:len(s.all)]
+	copy(s.rows, s.all)
+}
 
 // divide moves the rows of a span that go left before the others and returns where those begin.
 func (s *sorter) divide(at span, cells []uint8, goes *[256]uint8, threads int) int {

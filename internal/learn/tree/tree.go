@@ -67,6 +67,11 @@ type BoostParams struct {
 	MinSamplesLeaf int     // rows in a leaf, at least 1
 	L2             float64 // added to the sum of second derivatives of a leaf, at least 0
 	MaxBins        int     // 2 to 255
+	Subsample      float64 // share of the rows that a round learns from, drawn anew; above 0, at most 1
+	MaxFeatures    float64 // share of the features that a node chooses among, drawn anew; above 0, at most 1
+	// Monotonic says of each column whether the answer must not fall with it (1), must not rise (-1)
+	// or may do either (0); nil for all 0. For numbers only, and not for more than two classes.
+	Monotonic []int8
 	// EarlyStopping sets ValidationFraction of the rows aside, ends the fit when Patience rounds
 	// did not improve the loss on them, and keeps the rounds up to the best one.
 	EarlyStopping      bool
@@ -79,6 +84,7 @@ type BoostParams struct {
 func DefaultBoostParams() BoostParams {
 	return BoostParams{
 		Iterations: 100, LearningRate: 0.1, MaxLeaves: 31, MinSamplesLeaf: 20, MaxBins: maxBins,
+		Subsample: 1, MaxFeatures: 1,
 		ValidationFraction: 0.1, Patience: 10,
 	}
 }
@@ -119,7 +125,7 @@ type target struct {
 }
 
 func checkLabels(y bakeoff.Labels, rows int) (target, error) {
-	t := target{classes: len(y.Classes), codes: y.Codes, values: y.Values}
+	t := target{classes: len(y.Classes), codes: y.Codes, values: y.Values, weights: y.Weights}
 	if rows == 0 {
 		return t, bakeoff.Errorf(bakeoff.CodeInvalid, "there are no rows to learn from")
 	}
@@ -194,12 +200,38 @@ func (p BoostParams) check() error {
 		return outOfRange("min_samples_leaf", p.MinSamplesLeaf, "at least 1")
 	case !(p.L2 >= 0 && p.L2 <= math.MaxFloat32):
 		return outOfRange("l2", p.L2, "at least 0")
+	case !(p.Subsample > 0 && p.Subsample <= 1):
+		return outOfRange("subsample", p.Subsample, "above 0, at most 1")
+	case !(p.MaxFeatures > 0 && p.MaxFeatures <= 1):
+		return outOfRange("max_features", p.MaxFeatures, "above 0, at most 1")
 	case p.EarlyStopping && !(p.ValidationFraction > 0 && p.ValidationFraction < 1):
 		return outOfRange("validation_fraction", p.ValidationFraction, "between 0 and 1")
 	case p.EarlyStopping && p.Patience < 1:
 		return outOfRange("patience", p.Patience, "at least 1")
 	}
 	return checkBins(p.MaxBins)
+}
+
+// checkMonotonic reports directions that the columns or the target cannot have.
+func (p BoostParams) checkMonotonic(d Data, classes int) error {
+	if p.Monotonic == nil {
+		return nil
+	}
+	if len(p.Monotonic) != len(d.Columns) {
+		return bakeoff.Errorf(bakeoff.CodeInvalid, "%d directions of monotonic_cst for %d columns", len(p.Monotonic), len(d.Columns))
+	}
+	for i, direction := range p.Monotonic {
+		switch {
+		case direction == 0:
+		case direction != 1 && direction != -1:
+			return outOfRange("monotonic_cst", direction, "-1, 0 or 1")
+		case d.Columns[i].Levels > 0:
+			return bakeoff.Errorf(bakeoff.CodeInvalid, "monotonic_cst: column %d is a category, which has no order", i)
+		case classes > 2:
+			return bakeoff.Errorf(bakeoff.CodeInvalid, "monotonic_cst: a target of %d classes has no direction", classes)
+		}
+	}
+	return nil
 }
 
 func checkBins(n int) error {
