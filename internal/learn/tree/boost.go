@@ -140,7 +140,7 @@ func (b *booster) run(ctx context.Context) error {
 		if err := b.round(ctx, round); err != nil {
 			return err
 		}
-		if l := b.loss.mean(b.held); l < bestLoss {
+		if l := b.loss.mean(b.held); l < bestLoss-b.p.Tol {
 			best, bestLoss, bestColumns = round+1, l, slices.Clone(b.model.columns)
 		}
 	}

@@ -73,10 +73,11 @@ type BoostParams struct {
 	// or may do either (0); nil for all 0. For numbers only, and not for more than two classes.
 	Monotonic []int8
 	// EarlyStopping sets ValidationFraction of the rows aside, ends the fit when Patience rounds
-	// did not improve the loss on them, and keeps the rounds up to the best one.
+	// did not improve the loss on them by more than Tol, and keeps the rounds up to the best one.
 	EarlyStopping      bool
 	ValidationFraction float64 // above 0 and below 1
 	Patience           int     // at least 1
+	Tol                float64 // at least 0
 }
 
 // DefaultBoostParams returns the parameters that scikit-learn's histogram gradient boosting has by
@@ -85,7 +86,7 @@ func DefaultBoostParams() BoostParams {
 	return BoostParams{
 		Iterations: 100, LearningRate: 0.1, MaxLeaves: 31, MinSamplesLeaf: 20, MaxBins: maxBins,
 		Subsample: 1, MaxFeatures: 1,
-		ValidationFraction: 0.1, Patience: 10,
+		ValidationFraction: 0.1, Patience: 10, Tol: 1e-7,
 	}
 }
 
@@ -208,6 +209,8 @@ func (p BoostParams) check() error {
 		return outOfRange("validation_fraction", p.ValidationFraction, "between 0 and 1")
 	case p.EarlyStopping && p.Patience < 1:
 		return outOfRange("patience", p.Patience, "at least 1")
+	case p.EarlyStopping && !(p.Tol >= 0):
+		return outOfRange("tol", p.Tol, "at least 0")
 	}
 	return checkBins(p.MaxBins)
 }
