@@ -179,21 +179,19 @@ func (s *scanner) cut(more, total sums, sides float64) (int, float64) {
 		hi--
 	}
 	best := -1
+	bestOver, bestUnder := sides, 1.0 // a fraction, so that comparing needs no division
 	leftH, rightG, rightH := more.h+s.l2, total.g-more.g, total.h-more.h+s.l2
 	gs, hs := s.g[lo:hi], s.h[lo:hi]
 	hs = hs[:len(gs)]
 	for i, g := range gs {
 		a, b := g+more.g, rightG-g
 		l, r := hs[i]+leftH, rightH-hs[i]
-		// The comparison of two fractions, without the division.
 		over, under := float64(float64(a*a)*r)+float64(float64(b*b)*l), float64(l*r)
-		if over > float64(sides*under) {
-			if score := over / under; score > sides {
-				best, sides = lo+i, score
-			}
+		if float64(over*bestUnder) > float64(bestOver*under) {
+			best, bestOver, bestUnder = lo+i, over, under
 		}
 	}
-	return best, sides
+	return best, bestOver / bestUnder
 }
 
 // larger reports whether the left side has at least as many rows as the right one: where training
