@@ -134,24 +134,20 @@ func (g *grower) reset() {
 	if g.divisible(0) {
 		n := &g.nodes[0]
 		n.histogram = g.count(g.train.rows) // quantise has gathered them
-		for bin := range g.matrix.features[0].width() {
-			n.sum = n.sum.plus(g.cell(n.histogram, 0, bin))
+		first, rest := g.tablesOf(n.histogram, 0)
+		for bin := range g.matrix.lanes[0].width {
+			n.sum = n.sum.plus(g.scanners[0].cell(first, rest, bin))
 		}
 		g.search([]int{0})
 	}
 }
 
-// tablesOf returns the tables of a feature; the second is nil where one has all sums.
-func (g *grower) tablesOf(h histogram, feature int) (first, rest *table) {
+// tablesOf returns the tables of a lane; the second is nil where one has all sums.
+func (g *grower) tablesOf(h histogram, lane int) (first, rest *table) {
 	if g.wide() {
-		rest = &h[g.matrix.tables()+feature]
+		rest = &h[g.matrix.tables()+lane]
 	}
-	return &h[feature], rest
-}
-
-func (g *grower) cell(h histogram, feature, bin int) sums {
-	first, rest := g.tablesOf(h, feature)
-	return g.scanners[0].cell(first, rest, bin)
+	return &h[lane], rest
 }
 
 // histogram counts the rows of a node.
@@ -169,7 +165,7 @@ func (g *grower) histogram(rows []int32) histogram {
 func (g *grower) count(rows []int32) histogram {
 	h := g.pool.take()
 	words := g.gathered[:len(rows)]
-	threads := g.threadsFor(len(rows) * len(g.matrix.features) / 2)
+	threads := g.threadsFor(len(rows) * len(g.matrix.lanes) / 2)
 	inParallel(threads, len(g.matrix.groups), func(worker, group int) {
 		if g.wide() {
 			g.matrix.sumWide(group, h, &g.pack, &g.scratch[worker], rows, words)
@@ -274,16 +270,15 @@ func (g *grower) search(nodes []int) {
 	features := len(g.matrix.features)
 	threads := g.threadsFor(100 * features * len(nodes))
 	wanted := g.draw(nodes)
-	inParallel(threads, features*len(nodes), func(worker, task int) {
-		n, j := &g.nodes[nodes[task/features]], task%features
-		if wanted != nil && !wanted[task] {
-			g.found[task] = division{feature: -1}
-			return
+	lanes := len(g.matrix.lanes)
+	inParallel(threads, lanes*len(nodes), func(worker, task int) {
+		k := task / lanes
+		from := k * features
+		found, wanted := g.found[from:from+features], wanted
+		if wanted != nil {
+			wanted = wanted[from : from+features]
 		}
-		f, s := &g.matrix.features[j], &g.scanners[worker]
-		s.limits, s.direction = n.limits, g.direction(f)
-		first, rest := g.tablesOf(n.histogram, j)
-		g.found[task] = s.best(f, first, rest, n.sum)
+		g.searchLane(&g.scanners[worker], &g.nodes[nodes[k]], task%lanes, found, wanted)
 	})
 	for k, i := range nodes {
 		n := &g.nodes[i]
@@ -299,6 +294,33 @@ func (g *grower) search(nodes []int) {
 		if n.best.feature < 0 || g.pool.full() {
 			g.drop(i)
 		}
+	}
+}
+
+// searchLane finds the best division of a node by each feature of a lane that is wanted.
+func (g *grower) searchLane(s *scanner, n *growing, at int, found []division, wanted []bool) {
+	l := &g.matrix.lanes[at]
+	first, rest := g.tablesOf(n.histogram, at)
+	if len(l.features) > 1 {
+		l.divide(first[:l.width], g.matrix.features, &s.first)
+		if rest != nil {
+			l.divide(rest[:l.width], g.matrix.features, &s.rest)
+		}
+	}
+	for m, j := range l.features {
+		if wanted != nil && !wanted[j] {
+			found[j] = division{feature: -1}
+			continue
+		}
+		first, rest := first, rest
+		if len(l.features) > 1 {
+			if first = &s.first[m]; rest != nil {
+				rest = &s.rest[m]
+			}
+		}
+		f := &g.matrix.features[j]
+		s.limits, s.direction = n.limits, g.direction(f)
+		found[j] = s.best(f, first, rest, n.sum)
 	}
 }
 

@@ -4,63 +4,57 @@ package tree
 // it are counted again.
 const histogramMemory = 512 << 20
 
-// table holds one word for each bin of a feature.
+// table holds one word for each bin of a lane.
 type table [256]uint64
 
-// histogram has the table of each feature, packed as the tree's packing says. A wide one has two:
+// histogram has the table of each lane, packed as the tree's packing says. A wide one has two:
 // the sums of first derivatives, then, as many tables further on, what wideSums packs.
 type histogram []table
 
-// matrix is the binned training data, as it is counted: a word has a row's bins of a few features,
-// so that one load serves several additions, and a group's tables stay in the first-level cache.
+// matrix is the binned training data, as it is counted: a word has a row's bins of a few lanes, so
+// that one load serves several additions, and a group's tables stay in the first-level cache.
 type matrix struct {
 	features []feature
+	lanes    []lane
 	groups   [][]uint64 // by group, then by row
-	perGroup int        // features of a group; the last one may have fewer
+	perGroup int        // lanes of a group; the last one may have fewer
 }
 
 // mostPerGroup is the number of bins that fit a word.
 const mostPerGroup = 8
 
 func newMatrix(features []feature, rows, threads int) matrix {
-	m := matrix{features: features, perGroup: groupSize(len(features), threads)}
-	m.groups = make([][]uint64, (len(features)+m.perGroup-1)/m.perGroup)
+	m := matrix{features: features, lanes: lanesOf(features, rows)}
+	m.perGroup = groupSize(len(m.lanes), threads)
+	m.groups = make([][]uint64, (len(m.lanes)+m.perGroup-1)/m.perGroup)
 	inParallel(threads, len(m.groups), func(_, i int) {
-		m.groups[i] = packBins(m.members(i), rows)
+		m.groups[i] = make([]uint64, rows)
+		for k, l := range m.members(i) {
+			l.addTo(m.groups[i], features, 8*k)
+		}
 	})
 	return m
 }
 
-// groupSize divides the features into groups of an even number each, so that the threads have
-// equally many groups to count.
-func groupSize(features, threads int) int {
-	groups := max(1, (features+mostPerGroup-1)/mostPerGroup)
-	if groups < 4*threads && features >= 4*threads {
+// groupSize divides the lanes into groups of an even number each, so that the threads have equally
+// many groups to count.
+func groupSize(lanes, threads int) int {
+	groups := max(1, (lanes+mostPerGroup-1)/mostPerGroup)
+	if groups < 4*threads && lanes >= 4*threads {
 		groups = (groups + threads - 1) / threads * threads
 	}
-	size := max(1, (features+groups-1)/groups)
+	size := max(1, (lanes+groups-1)/groups)
 	return min(mostPerGroup, size+size%2)
 }
 
-// members returns the features of a group.
-func (m *matrix) members(group int) []feature {
+// members returns the lanes of a group.
+func (m *matrix) members(group int) []lane {
 	lo := group * m.perGroup
-	return m.features[lo:min(len(m.features), lo+m.perGroup)]
-}
-
-func packBins(features []feature, rows int) []uint64 {
-	words := make([]uint64, rows)
-	for lane := range features {
-		cells := features[lane].cells[:len(words)]
-		for row := range words {
-			words[row] |= uint64(cells[row]) << (8 * lane)
-		}
-	}
-	return words
+	return m.lanes[lo:min(len(m.lanes), lo+m.perGroup)]
 }
 
 // tables is the number of tables that a histogram needs: an even one, see sum.
-func (m *matrix) tables() int { return len(m.features) + len(m.features)%2 }
+func (m *matrix) tables() int { return len(m.lanes) + len(m.lanes)%2 }
 
 // sum adds each row's value to the tables of a group, in the bins that the row is in. An odd
 // group counts one bin more than it has, always the first, in a table that nobody reads.
@@ -133,8 +127,8 @@ func (m *matrix) sumWide(group int, h histogram, p *packing, scratch *[mostPerGr
 		n := min(len(rows), p.block)
 		clear(scratch[:])
 		m.sum(group, scratch[:], rows[:n], values[:n])
-		for lane := range m.members(group) {
-			p.widen(&h[first+lane], &h[len(h)/2+first+lane], scratch[lane][:m.features[first+lane].width()])
+		for i, l := range m.members(group) {
+			p.widen(&h[first+i], &h[len(h)/2+first+i], scratch[i][:l.width])
 		}
 		rows, values = rows[n:], values[n:]
 	}
@@ -143,9 +137,9 @@ func (m *matrix) sumWide(group int, h histogram, p *packing, scratch *[mostPerGr
 // subtract turns the histogram of a node into that of one child, given the other's.
 func (m *matrix) subtract(h, other histogram) {
 	for half := 0; half < len(h); half += m.tables() {
-		for j := range m.features {
-			cells := h[half+j][:m.features[j].width()]
-			less := other[half+j][:len(cells)]
+		for i := range m.lanes {
+			cells := h[half+i][:m.lanes[i].width]
+			less := other[half+i][:len(cells)]
 			for bin, c := range less {
 				cells[bin] -= c
 			}

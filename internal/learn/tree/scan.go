@@ -41,13 +41,15 @@ type scanner struct {
 	direction int8
 
 	// The bins of a feature that occur in a node, with the sums up to each.
-	count  int
-	words  table
-	g, h   [256]float64
-	n      [256]int
-	bins   [256]uint8
-	order  []level // of a category, kept to be used again
-	levels [256]sums
+	count int
+	words table
+	g, h  [256]float64
+	n     [256]int
+	bins  [256]uint8
+	order []level // of a category, kept to be used again
+
+	first, rest [mostPerGroup]table // of the features of a lane
+	levels      [256]sums
 }
 
 // level is a bin of a category within a node.
