@@ -102,26 +102,29 @@ func binNumber(c Column, bins int, sample []int32) feature {
 
 // fillCells writes each number's bin and returns how many are missing.
 func fillCells(cells []uint8, numbers, edges []float64) (missing int) {
-	var upper [256]float64
+	var upper [256]uint64
 	for i := range upper {
-		upper[i] = math.Inf(1)
+		upper[i] = math.MaxUint64
 	}
-	copy(upper[:], edges)
-	first := 1 << bits.Len(uint(len(edges)-1)) / 2 // the first step of the search
+	for i, edge := range edges {
+		upper[uint8(i)] = orderedBits(edge + 0)
+	}
+	size := 1 << bits.Len(uint(len(edges)-1))
+	first := uint8(size / 2) // the first step of the search
 	cells = cells[:len(numbers)]
 	for row, x := range numbers {
 		// binOf, without a branch: it would be mispredicted half of the time.
-		at := 0
+		key := orderedBits(x + 0) // the zero below zero is zero
+		var at uint8
 		for step := first; step > 0; step >>= 1 {
-			if upper[uint8(at+step-1)] < x {
-				at += step
-			}
+			_, below := bits.Sub64(upper[at+step-1], key, 0)
+			at += step & -uint8(below)
 		}
 		if x != x {
-			at = len(edges)
+			at = uint8(len(edges))
 			missing++
 		}
-		cells[row] = uint8(at)
+		cells[row] = at
 	}
 	return missing
 }

@@ -2,7 +2,7 @@ package tree
 
 import "math"
 
-// exp is e to the power of x, within about an ulp. Unlike math.Exp it has the same bits on every
+// exp is e to the power of x, within 1e-15 of it. Unlike math.Exp it has the same bits on every
 // machine, and so have the models that are learnt with it: the conversions keep a processor from
 // fusing a product with a sum.
 func exp(x float64) float64 {
