@@ -157,6 +157,8 @@ func checkDirection(t *testing.T, e *tree.Ensemble, d tree.Data, column int, dir
 func TestBoostRefusals(t *testing.T) {
 	d, y := made(20, 0, 1)
 	_, four := made(20, 4, 1)
+	huge := bakeoff.Labels{Values: y.Values, Weights: slices.Repeat([]float64{1e307}, 20)}
+	huge.Values[3] = 1e9
 	for want, c := range map[string]struct {
 		y      bakeoff.Labels
 		change func(p *tree.BoostParams)
@@ -166,6 +168,7 @@ func TestBoostRefusals(t *testing.T) {
 		"2 directions":           {y, func(p *tree.BoostParams) { p.Monotonic = []int8{1, 0} }},
 		"is a category":          {y, func(p *tree.BoostParams) { p.Monotonic = []int8{0, 0, 0, 1} }},
 		"of 4 classes":           {four, func(p *tree.BoostParams) { p.Monotonic = []int8{1, 0, 0, 0} }},
+		"beyond all numbers":     {huge, func(*tree.BoostParams) {}},
 		"less than one row":      {y, func(p *tree.BoostParams) { p.EarlyStopping, p.ValidationFraction = true, 0.01 }},
 	} {
 		_, err := boosted(c.change)(t.Context(), d, c.y, tree.Options{})

@@ -5,6 +5,8 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+
+	"github.com/bakeoffhq/bakeoff"
 )
 
 // grower grows one tree after the other on the same rows.
@@ -79,7 +81,9 @@ func (g *grower) threadsFor(nanoseconds int) int {
 // grow grows a tree, which is that number among those of all growers, for an output of the loss, from the rows of train.
 func (g *grower) grow(ctx context.Context, l loss, output, number int, train, held []int32) error {
 	g.number, g.train.all, g.held.all = number, train, held
-	g.quantise(l, output)
+	if err := g.quantise(l, output); err != nil {
+		return err
+	}
 	g.reset()
 	for g.leaves < g.p.MaxLeaves && len(g.queue.heap) > 0 {
 		if err := ctx.Err(); err != nil {
@@ -93,7 +97,7 @@ func (g *grower) grow(ctx context.Context, l loss, output, number int, train, he
 
 // quantise computes the derivatives of an output and packs them. Its blocks do not depend on the
 // number of threads, and so neither do the sums.
-func (g *grower) quantise(l loss, output int) {
+func (g *grower) quantise(l loss, output int) error {
 	const block = 4096
 	rows := g.train.all
 	threads := g.threadsFor(8 * len(rows))
@@ -104,6 +108,10 @@ func (g *grower) quantise(l loss, output int) {
 		parts[i] = measure(g.all, part)
 	})
 	s := joinSpreads(parts, len(rows))
+	if s.topG > math.MaxFloat64 || s.topH > math.MaxFloat64 {
+		return bakeoff.Errorf(bakeoff.CodeInvalid, "the weights of rows, times what the target's values are off, are beyond all numbers").
+			WithHint("divide the weights by their largest")
+	}
 	s.constant = l.constant()
 	g.pack = newPacking(s, g.wide())
 	p := g.pack.packer()
@@ -117,6 +125,7 @@ func (g *grower) quantise(l loss, output int) {
 	for i := range g.scanners {
 		g.scanners[i].reset(&g.pack, &g.p)
 	}
+	return nil
 }
 
 // reset starts over with the root alone.

@@ -38,9 +38,8 @@ func joinSpreads(parts []spread, rows int) spread {
 		s.topG, s.topH = max(s.topG, p.topG), max(s.topH, p.topH)
 	}
 	s.meanG, s.meanH = s.meanG/float64(rows), s.meanH/float64(rows)
-	if math.IsInf(s.meanG, 0) {
-		s.meanG = s.topG
-	}
+	// A sum that overflows is no mean; the largest is not below it.
+	s.meanG, s.meanH = min(s.meanG, s.topG), min(s.meanH, s.topH)
 	return s
 }
 
