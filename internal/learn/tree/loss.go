@@ -198,7 +198,7 @@ func (l *logistic) mean(rows []int32) float64 {
 		if l.codes[row] == 1 {
 			margin = -margin
 		}
-		return max(margin, 0) + math.Log1p(exp(-math.Abs(margin)))
+		return max(margin, 0) + log(1+exp(-math.Abs(margin)))
 	})
 }
 
@@ -286,6 +286,6 @@ func (l *multinomial) mean(rows []int32) float64 {
 		for _, s := range l.score {
 			total += exp(s[row] - top)
 		}
-		return top + math.Log(total) - l.score[l.codes[row]][row]
+		return top + log(total) - l.score[l.codes[row]][row]
 	})
 }
