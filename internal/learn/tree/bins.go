@@ -187,7 +187,7 @@ func countDistinct(sorted []float64) (distinct []float64, counts []int) {
 
 // between returns the middle of a < b, or a where no number that is below b is nearer.
 func between(a, b float64) float64 {
-	if m := a/2 + b/2; a <= m && m < b {
+	if m := float64(a/2) + float64(b/2); a <= m && m < b {
 		return m
 	}
 	return a

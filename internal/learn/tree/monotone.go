@@ -45,7 +45,7 @@ func (s *scanner) divideLimits(d *division, total sums, direction int8) (left, r
 	if direction == 0 {
 		return left, right
 	}
-	middle := s.answer(d.left)/2 + s.answer(total.minus(d.left))/2
+	middle := float64(s.answer(d.left)/2) + float64(s.answer(total.minus(d.left))/2)
 	if direction > 0 {
 		left.high, right.low = middle, middle
 	} else {

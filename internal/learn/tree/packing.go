@@ -111,11 +111,11 @@ func (p *packing) packer() packer {
 
 // pack returns one row's word.
 func (p packer) pack(d derivative) uint64 {
-	return uint64(nearest(d.g*p.g))<<(p.gShift&63) + uint64(nearest(d.h*p.h))<<(p.hShift&63) + 1
+	return uint64(nearest(float64(d.g*p.g)))<<(p.gShift&63) + uint64(nearest(float64(d.h*p.h)))<<(p.hShift&63) + 1
 }
 
 // nearest rounds to a whole number, of two the even one: a sum with this constant has no room for a
-// fraction. The products before it are exact.
+// fraction.
 func nearest(x float64) int64 {
 	const big = 3 << 51
 	return int64(math.Float64bits(x+big)) - 0x4338000000000000
