@@ -11,5 +11,5 @@
 // is less than the noise of the rows, and a leaf's answer is computed without them.
 //
 // What was tried for boosting and did not pay: tables that lie a cache line further apart, two rows in a
-// turn of the inner loop, and combining features with few bins where there are few rows.
+// turn of the inner loop, and the words of a row side by side, also with 900,000 rows.
 package tree
