@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"fmt"
 	"math"
 	"math/bits"
 
@@ -109,15 +110,14 @@ func (g *grove) add(t *grove) {
 	}
 }
 
-// lanes is the number of rows that go down a tree of a forest side by side. In a deep tree each
-// step of a row waits for memory, and the steps of several rows do not wait for each other. The
-// shallow trees of boosting are in the cache, and there it does not pay.
+// lanes is the number of walks that go side by side: of some rows down one tree, or of one row down
+// some trees. Each step of a walk waits for memory, and the steps of several do not wait for each other.
 const lanes = 4
 
-// leavesOf finds the leaves that lanes rows of x, which has stride inputs a row, fall into.
-func (g *grove) leavesOf(root uint32, x []float64, stride int) [lanes]uint32 {
-	a, b, c, d := root, root, root, root
-	xa, xb, xc, xd := x[:stride], x[stride:][:stride], x[2*stride:][:stride], x[3*stride:][:stride]
+// leavesOf finds the leaves where walks from the nodes end, each of a row of x.
+func (g *grove) leavesOf(from [lanes]uint32, x [lanes][]float64) [lanes]uint32 {
+	a, b, c, d := from[0], from[1], from[2], from[3]
+	xa, xb, xc, xd := x[0], x[1], x[2], x[3]
 	for {
 		na, nb, nc, nd := &g.nodes[a], &g.nodes[b], &g.nodes[c], &g.nodes[d]
 		if na.next|nb.next|nc.next|nd.next == 0 {
@@ -220,6 +220,12 @@ func (e *Ensemble) Predict(d Data, threads int) ([]float64, error) {
 		return nil, err
 	}
 	out := make([]float64, d.Rows*e.width())
+	if d.Rows >= maskLeast {
+		if p := planOf(e); p != nil {
+			e.predictMasked(p, d, threads, out)
+			return out, nil
+		}
+	}
 	// A block's inputs should stay in the first-level cache while all trees pass over them.
 	block := max(16, min(256, 4096/(len(e.columns)+1)))
 	blocks := (d.Rows + block - 1) / block
@@ -229,6 +235,34 @@ func (e *Ensemble) Predict(d Data, threads int) ([]float64, error) {
 		scorers[worker].score(e, d, lo, min(d.Rows, lo+block), out)
 	})
 	return out, nil
+}
+
+// Scorer is the memory that scoring a few rows takes. Used again, it lets them be scored without
+// allocating. Its zero value is ready for use with any ensemble, by one goroutine at a time.
+type Scorer struct{ rows scorer }
+
+// Score is Predict for a few rows, in the calling goroutine: it writes to out, which has a place for
+// each answer.
+func (s *Scorer) Score(e *Ensemble, d Data, out []float64) error {
+	if err := e.checkColumns(d); err != nil {
+		return err
+	}
+	if want := d.Rows * e.width(); len(out) != want {
+		return fmt.Errorf("place for %d answers, want %d", len(out), want)
+	}
+	s.rows.score(e, d, 0, d.Rows, out)
+	return nil
+}
+
+// predictMasked scores all rows of d by a plan, in as many blocks of the same size as threads can share.
+func (e *Ensemble) predictMasked(p *plan, d Data, threads int, out []float64) {
+	threads = max(1, threads)
+	blocks := (d.Rows + maskBlock - 1) / maskBlock
+	blocks = min((blocks+threads-1)/threads*threads, d.Rows)
+	maskers := make([]masker, min(threads, blocks))
+	inParallel(threads, blocks, func(worker, task int) {
+		maskers[worker].score(e, p, d, task*d.Rows/blocks, (task+1)*d.Rows/blocks, out)
+	})
 }
 
 func (e *Ensemble) checkColumns(d Data) error {
@@ -288,30 +322,59 @@ func (s *scorer) fill(e *Ensemble, d Data, lo, hi int) {
 	}
 }
 
-// sum adds up the leaves of all trees, tree by tree in their order.
+// sum adds up the leaves of all trees, for each row in the order of the trees.
 func (s *scorer) sum(e *Ensemble, rows int) {
-	stride, outputs := len(e.columns), e.outputs()
+	outputs := e.outputs()
 	if n := rows * outputs; len(s.sums) < n {
 		s.sums = make([]float64, n)
 	}
-	for i := range rows {
-		if e.forest {
-			clear(s.sums[i*outputs : (i+1)*outputs])
-		} else {
-			copy(s.sums[i*outputs:(i+1)*outputs], e.base)
+	e.start(s.sums, rows)
+	together := rows / lanes * lanes
+	for t := range e.trees.roots {
+		s.sumRows(e, t, together)
+	}
+	for i := together; i < rows; i++ {
+		s.sumTrees(e, i)
+	}
+}
+
+// sumRows adds the leaves of tree t to the sums of the rows up to rows.
+func (s *scorer) sumRows(e *Ensemble, t, rows int) {
+	stride, root := len(e.columns), e.trees.roots[t]
+	from := [lanes]uint32{root, root, root, root}
+	for i := 0; i < rows; i += lanes {
+		x := s.inputs[i*stride:]
+		leaves := e.trees.leavesOf(from, [lanes][]float64{x[:stride], x[stride:][:stride], x[2*stride:][:stride], x[3*stride:][:stride]})
+		for lane, leaf := range leaves {
+			s.add(e, t, i+lane, &e.trees.nodes[leaf])
 		}
 	}
-	for t, root := range e.trees.roots {
-		i := 0
-		for ; e.forest && i+lanes <= rows; i += lanes {
-			for lane, leaf := range e.trees.leavesOf(root, s.inputs[i*stride:], stride) {
-				s.add(e, t, i+lane, &e.trees.nodes[leaf])
-			}
+}
+
+// sumTrees adds the leaves of all trees to the sums of a row.
+func (s *scorer) sumTrees(e *Ensemble, row int) {
+	stride, roots := len(e.columns), e.trees.roots
+	x := s.inputs[row*stride : (row+1)*stride]
+	t := 0
+	for ; t+lanes <= len(roots); t += lanes {
+		for lane, leaf := range e.trees.leavesOf([lanes]uint32(roots[t:]), [lanes][]float64{x, x, x, x}) {
+			s.add(e, t+lane, row, &e.trees.nodes[leaf])
 		}
-		for ; i < rows; i++ {
-			leaf := e.trees.leafOf(root, s.inputs[i*stride:(i+1)*stride])
-			s.add(e, t, i, &e.trees.nodes[leaf])
-		}
+	}
+	for ; t < len(roots); t++ {
+		s.add(e, t, row, &e.trees.nodes[e.trees.leafOf(roots[t], x)])
+	}
+}
+
+// start sets the sums of so many rows to what they are before the first tree.
+func (e *Ensemble) start(sums []float64, rows int) {
+	outputs := e.outputs()
+	if e.forest {
+		clear(sums[:rows*outputs])
+		return
+	}
+	for i := range rows {
+		copy(sums[i*outputs:(i+1)*outputs], e.base)
 	}
 }
 
