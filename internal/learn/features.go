@@ -95,16 +95,23 @@ type binding struct {
 	// codes maps a category column's codes of the table to those of the schema, -1 for unseen;
 	// nil where they are the same.
 	codes [][]int32
+	// arena has the memory of values that are not the table's own; nil to allocate them.
+	arena *arena
 }
 
 // bind finds the schema's columns in a table by name. A column that is missing or of another kind
 // is an error that names it; all of them are named at once.
 func bind(schema bakeoff.Schema, t *dataset.Table) (*binding, error) {
 	b := &binding{
-		schema: schema, rows: t.Rows,
 		columns: make([]*dataset.Column, len(schema.Columns)),
 		codes:   make([][]int32, len(schema.Columns)),
 	}
+	return b, b.bind(schema, t)
+}
+
+// bind makes b the binding of a schema with as many columns as b's last one had, and a table.
+func (b *binding) bind(schema bakeoff.Schema, t *dataset.Table) error {
+	b.schema, b.rows = schema, t.Rows
 	var missing, wrong []string
 	for i, want := range schema.Columns {
 		c := find(t, want.Name, i)
@@ -122,13 +129,13 @@ func bind(schema bakeoff.Schema, t *dataset.Table) (*binding, error) {
 		}
 	}
 	if len(missing) > 0 {
-		return nil, bakeoff.Errorf(bakeoff.CodeInvalid, "missing %s", list("column", missing)).
+		return bakeoff.Errorf(bakeoff.CodeInvalid, "missing %s", list("column", missing)).
 			WithHint("the model was trained on %d columns and needs each of them", len(schema.Columns))
 	}
 	if len(wrong) > 0 {
-		return nil, bakeoff.Errorf(bakeoff.CodeInvalid, "wrong kind of %s", list("column", wrong))
+		return bakeoff.Errorf(bakeoff.CodeInvalid, "wrong kind of %s", list("column", wrong))
 	}
-	return b, nil
+	return nil
 }
 
 // list writes names behind a noun, in the plural where there are several.
@@ -190,7 +197,7 @@ func (b *binding) category(column, lo, hi int) []int32 {
 	if b.codes[column] == nil {
 		return b.columns[column].Codes[lo:hi]
 	}
-	codes := make([]int32, hi-lo)
+	codes := b.arena.codes(hi - lo)
 	for i := range codes {
 		codes[i] = b.code(column, lo+i)
 	}
@@ -205,7 +212,7 @@ func (b *binding) numbers(f feature, lo, hi int) []float64 {
 	if f.Part == "" && !slices.ContainsFunc(values, infinite) {
 		return values
 	}
-	out := make([]float64, len(values))
+	out := b.arena.numbers(len(values))
 	for i, v := range values {
 		switch {
 		case f.Part != "":

@@ -105,6 +105,16 @@ func (l *linearModel) predict(ctx context.Context, b *binding, lo, hi, threads i
 	return l.model.Values(ctx, d, threads)
 }
 
+func (l *linearModel) predictFew(b *binding, s *scratch, out []float64) error {
+	l.encodeInto(&s.design, b, 0, b.rows)
+	if l.classification {
+		l.model.ScoreProbabilities(&s.design, out)
+	} else {
+		l.model.ScoreValues(&s.design, out)
+	}
+	return nil
+}
+
 func (l *linearModel) encoder() any { return l.linearEncoder }
 
 // appendBinary appends the weights as float64, little-endian: column by column and the intercept

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/dataset"
@@ -16,6 +17,7 @@ type Model struct {
 	params  json.RawMessage // canonical, with defaults
 	schema  bakeoff.Schema
 	fitted  fitted
+	pool    sync.Pool // of *scratch
 }
 
 // fitted is an encoder and what was learnt behind it.

@@ -2,6 +2,7 @@ package learn
 
 import (
 	"math"
+	"slices"
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/learn/tree"
@@ -46,7 +47,15 @@ func constant(values []float64) bool {
 
 // encode returns the rows from lo up to hi as trees see them; it may share memory with the table.
 func (e treeEncoder) encode(b *binding, lo, hi int) tree.Data {
-	d := tree.Data{Rows: hi - lo, Columns: make([]tree.Column, len(e.Features))}
+	var d tree.Data
+	e.encodeInto(&d, b, lo, hi)
+	return d
+}
+
+// encodeInto makes d the rows from lo up to hi, in columns that may have been another's.
+func (e treeEncoder) encodeInto(d *tree.Data, b *binding, lo, hi int) {
+	d.Rows = hi - lo
+	d.Columns = slices.Grow(d.Columns[:0], len(e.Features))[:len(e.Features)]
 	for i, f := range e.Features {
 		c := b.schema.Columns[f.Column]
 		if c.Kind == bakeoff.KindCategory {
@@ -55,7 +64,6 @@ func (e treeEncoder) encode(b *binding, lo, hi int) tree.Data {
 		}
 		d.Columns[i] = tree.Column{Numbers: b.numbers(f, lo, hi)}
 	}
-	return d
 }
 
 // check reports whether the encoder is one that the schema can have.

@@ -32,6 +32,11 @@ func (t *treeModel) predict(_ context.Context, b *binding, lo, hi, threads int) 
 	return t.ensemble.Predict(t.encode(b, lo, hi), threads)
 }
 
+func (t *treeModel) predictFew(b *binding, s *scratch, out []float64) error {
+	t.encodeInto(&s.trees, b, 0, b.rows)
+	return s.ensemble.Score(t.ensemble, s.trees, out)
+}
+
 func (t *treeModel) encoder() any { return t.treeEncoder }
 
 func (t *treeModel) appendBinary(b []byte) ([]byte, error) { return t.ensemble.AppendBinary(b) }

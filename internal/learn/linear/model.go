@@ -63,6 +63,32 @@ func (m *Model) Probabilities(ctx context.Context, d *Design, threads int) ([]fl
 	return p, nil
 }
 
+// ScoreValues is Values in the calling goroutine. It writes to out, which has a place for each
+// answer, and does not allocate.
+func (m *Model) ScoreValues(d *Design, out []float64) {
+	k := m.Outputs
+	for i := range d.Rows {
+		x, slots := d.row(i)
+		margins(out[i*k:(i+1)*k], m.Weights, x, slots)
+	}
+}
+
+// ScoreProbabilities is Probabilities in the same way.
+func (m *Model) ScoreProbabilities(d *Design, out []float64) {
+	if k := m.Outputs; k > 1 {
+		m.ScoreValues(d, out)
+		for i := range d.Rows {
+			softmax(out[i*k : (i+1)*k])
+		}
+		return
+	}
+	for i := range d.Rows {
+		x, slots := d.row(i)
+		v := margin(m.Weights, x, slots)
+		out[2*i], out[2*i+1] = sigmoid(-v), sigmoid(v)
+	}
+}
+
 // margins fills out with the margin of each output: theta has len(out) numbers a column, and the
 // intercepts last.
 func margins(out, theta, x []float64, slots []int32) {
