@@ -28,13 +28,13 @@ type trained struct {
 	delay func(ctx context.Context, t *dataset.Table) error // before it answers; may be nil
 }
 
-func (m *trained) Score(ctx context.Context, t *dataset.Table) (*bakeoff.Predictions, error) {
+func (m *trained) ScoreInto(ctx context.Context, t *dataset.Table, p *bakeoff.Predictions) error {
 	if m.delay != nil {
 		if err := m.delay(ctx, t); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return m.Predict(ctx, t, 1)
+	return m.PredictInto(ctx, t, 1, p)
 }
 
 func (m *trained) Check(context.Context, *bakeoff.Golden) error { return nil }

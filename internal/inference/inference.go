@@ -37,7 +37,8 @@ type Models interface {
 // Model is an acquired version of a model.
 type Model interface {
 	Codec() *wire.Codec
-	Score(ctx context.Context, t *dataset.Table) (*bakeoff.Predictions, error)
+	// ScoreInto writes the answers for the rows of t to p, whose memory it may use.
+	ScoreInto(ctx context.Context, t *dataset.Table, p *bakeoff.Predictions) error
 	// Serial reports whether it answers one call at a time and has a queue of its own.
 	Serial() bool
 	Release()
@@ -285,10 +286,10 @@ func (h *handler) compute(ctx context.Context, m Model, form wire.Form, b *body,
 	if m.Serial() {
 		leave()
 	}
-	predictions, err := m.Score(ctx, request.Table())
-	if err != nil {
+	answers := request.Answers()
+	if err := m.ScoreInto(ctx, request.Table(), answers); err != nil {
 		return err
 	}
-	b.out = request.Append(b.out[:0], predictions)
+	b.out = request.Append(b.out[:0], answers)
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/bakeoffhq/bakeoff"
+	"github.com/bakeoffhq/bakeoff/internal/dataset"
 )
 
 // Source is what Live needs of the store and of the serving runtime.
@@ -31,7 +32,8 @@ type Source interface {
 
 // Model is an open model that can prove itself. Its methods may be called from many goroutines.
 type Model interface {
-	Scorer
+	// ScoreInto writes the answers for the rows of t to p, whose memory it may use.
+	ScoreInto(ctx context.Context, t *dataset.Table, p *bakeoff.Predictions) error
 	// Schema describes the rows that it was trained on.
 	Schema() bakeoff.Schema
 	// Check asks for the golden answers again and compares.

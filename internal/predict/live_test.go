@@ -55,8 +55,8 @@ func answer(live *predict.Live, model, ref string, x float64) (float64, error) {
 		return 0, err
 	}
 	defer r.Free()
-	p, err := m.Score(context.Background(), r.Table())
-	if err != nil {
+	p := r.Answers()
+	if err := m.ScoreInto(context.Background(), r.Table(), p); err != nil {
 		return 0, err
 	}
 	if got := p.Values[0]; got != float64(m.Codec().Version().Version) {
@@ -237,7 +237,8 @@ func TestASwapLetsTheOldFinishAndBackIsAtOnce(t *testing.T) {
 			synctest.Wait()
 			wantAnswer(t, live, "churn", "", float64(n))
 		}
-		p, err := old.Score(t.Context(), &dataset.Table{Rows: 1, Columns: []dataset.Column{{Name: "x", Kind: bakeoff.KindNumber, Numbers: []float64{1}}}})
+		var p bakeoff.Predictions
+		err = old.ScoreInto(t.Context(), &dataset.Table{Rows: 1, Columns: []dataset.Column{{Name: "x", Kind: bakeoff.KindNumber, Numbers: []float64{1}}}}, &p)
 		if err != nil || p.Values[0] != 1 {
 			t.Errorf("the request that began before the swap: %v, %v", p, err)
 		}

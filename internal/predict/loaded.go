@@ -71,24 +71,23 @@ func (l *Loaded) Codec() *wire.Codec { return l.codec }
 // Serial reports whether the version answers one call at a time, in a process of its own.
 func (l *Loaded) Serial() bool { return l.turn != nil }
 
-// Score answers the rows of t. A serial model keeps its callers in a bounded queue: beyond it the
+// ScoreInto writes the answers for the rows of t to p, whose memory it may use. A serial model keeps its callers in a bounded queue: beyond it the
 // error has CodeOverload. If its process ends or answers wrongly the error has CodeUnavailable, and
 // the process is started again for the next call.
-func (l *Loaded) Score(ctx context.Context, t *dataset.Table) (*bakeoff.Predictions, error) {
+func (l *Loaded) ScoreInto(ctx context.Context, t *dataset.Table, p *bakeoff.Predictions) error {
 	if l.turn == nil {
-		return l.model.Score(ctx, t)
+		return l.model.ScoreInto(ctx, t, p)
 	}
 	if err := l.wait(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { <-l.turn }()
-	p, err := l.model.Score(ctx, t)
-	if err != nil {
+	if l.model.ScoreInto(ctx, t, p) != nil {
 		// The cause may quote what the process printed, and so the rows.
-		return nil, bakeoff.Errorf(bakeoff.CodeUnavailable, "the predict command of %s v%d did not answer; it is started again for the next request",
+		return bakeoff.Errorf(bakeoff.CodeUnavailable, "the predict command of %s v%d did not answer; it is started again for the next request",
 			l.version.Model, l.version.Version)
 	}
-	return p, nil
+	return nil
 }
 
 // wait takes the turn of a serial model.

@@ -116,26 +116,25 @@ type numbered struct {
 	closed  atomic.Bool
 }
 
-func (m *numbered) Score(_ context.Context, t *dataset.Table) (*bakeoff.Predictions, error) {
+func (m *numbered) ScoreInto(_ context.Context, t *dataset.Table, p *bakeoff.Predictions) error {
 	if m.closed.Load() {
-		return nil, errors.New("asked when closed")
+		return errors.New("asked when closed")
 	}
 	if t.Rows > 0 && t.Columns[0].Numbers[0] > slowFrom {
 		time.Sleep(10 * time.Second)
 	}
 	if t.Rows > 0 && t.Columns[0].Numbers[0] < 0 {
-		return nil, errors.New("the process said 4111 and died")
+		return errors.New("the process said 4111 and died")
 	}
-	p := &bakeoff.Predictions{}
+	*p = bakeoff.Predictions{}
 	for range t.Rows {
 		p.Values = append(p.Values, float64(m.version))
 	}
-	return p, nil
+	return nil
 }
 
-func (m *numbered) Unseen(*dataset.Table) int { return 0 }
-func (m *numbered) Schema() bakeoff.Schema    { return oneColumn }
-func (m *numbered) Serial() bool              { return m.source.serial }
+func (m *numbered) Schema() bakeoff.Schema { return oneColumn }
+func (m *numbered) Serial() bool           { return m.source.serial }
 
 func (m *numbered) Check(_ context.Context, g *bakeoff.Golden) error {
 	if g.Values[0] != float64(m.version) {

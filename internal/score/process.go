@@ -157,6 +157,14 @@ func (p *process) answer(ctx context.Context, t *dataset.Table) (*bakeoff.Predic
 	return all.predictions(), nil
 }
 
+func (p *process) answerInto(ctx context.Context, t *dataset.Table, into *bakeoff.Predictions) error {
+	answers, err := p.answer(ctx, t)
+	if err == nil {
+		*into = *answers
+	}
+	return err
+}
+
 // features returns the schema's columns of t, in the schema's order.
 func (p *process) features(t *dataset.Table) (*dataset.Table, error) {
 	out := &dataset.Table{Rows: t.Rows, Columns: make([]dataset.Column, len(p.schema.Columns))}

@@ -33,6 +33,7 @@ type Spec struct {
 // answerer is what differs between a built-in learner's model and a predict command.
 type answerer interface {
 	answer(ctx context.Context, t *dataset.Table) (*bakeoff.Predictions, error)
+	answerInto(ctx context.Context, t *dataset.Table, p *bakeoff.Predictions) error
 	unseen(t *dataset.Table) int
 	memory() int64
 	close() error
@@ -83,6 +84,12 @@ func (m *Model) Score(ctx context.Context, t *dataset.Table) (*bakeoff.Predictio
 	return m.answerer.answer(ctx, t)
 }
 
+// ScoreInto is Score, with the same answers, for whoever asks again and again: they are written to p,
+// whose memory is used. A built-in learner's model allocates nothing for a few rows then.
+func (m *Model) ScoreInto(ctx context.Context, t *dataset.Table, p *bakeoff.Predictions) error {
+	return m.answerer.answerInto(ctx, t, p)
+}
+
 // Unseen counts the cells of t with a category that the training rows did not have.
 func (m *Model) Unseen(t *dataset.Table) int { return m.answerer.unseen(t) }
 
@@ -98,6 +105,10 @@ type builtin struct {
 
 func (b *builtin) answer(ctx context.Context, t *dataset.Table) (*bakeoff.Predictions, error) {
 	return b.model.Predict(ctx, t, b.threads)
+}
+
+func (b *builtin) answerInto(ctx context.Context, t *dataset.Table, p *bakeoff.Predictions) error {
+	return b.model.PredictInto(ctx, t, b.threads, p)
 }
 
 func (b *builtin) unseen(t *dataset.Table) int { return b.model.Unseen(t) }

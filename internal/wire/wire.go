@@ -86,6 +86,7 @@ type Request struct {
 	form    Form
 	scan    scanner
 	columns *columns
+	answers bakeoff.Predictions
 	id      []byte   // Tensors: as it was sent, quoted; nil for none
 	outputs []string // Tensors: those that were asked for; nil for all
 }
@@ -118,6 +119,10 @@ func (r *Request) read() error {
 // Table returns the rows. Its columns are the schema's, in the schema's order; the levels of a
 // category column are the schema's, or those that occur if there are unseen ones.
 func (r *Request) Table() *dataset.Table { return &r.columns.table }
+
+// Answers is where a model may write its answers to the request, in memory that is used again. It is
+// good until Free.
+func (r *Request) Answers() *bakeoff.Predictions { return &r.answers }
 
 // Unseen counts the cells with a category that training had not seen.
 func (r *Request) Unseen() int { return r.columns.unseen }
