@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"encoding/csv"
 	"io"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/bakeoffhq/bakeoff"
 )
@@ -63,4 +65,33 @@ func labelText(labels bakeoff.Labels, row int) string {
 		return labels.Classes[code]
 	}
 	return ""
+}
+
+// AppendCell appends a cell as encoding/csv writes it between commas: in quotes where it needs them.
+func AppendCell(text []byte, cell string) []byte {
+	if !needsQuotes(cell) {
+		return append(text, cell...)
+	}
+	text = append(text, '"')
+	for i := range len(cell) {
+		if cell[i] == '"' {
+			text = append(text, '"')
+		}
+		text = append(text, cell[i])
+	}
+	return append(text, '"')
+}
+
+func needsQuotes(cell string) bool {
+	for i := range len(cell) {
+		switch cell[i] {
+		case ',', '"', '\r', '\n':
+			return true
+		}
+	}
+	if cell == "" || plain(cell[0]) {
+		return cell == `\.` // which ends the data for some databases
+	}
+	first, _ := utf8.DecodeRuneInString(cell)
+	return unicode.IsSpace(first)
 }

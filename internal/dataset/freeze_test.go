@@ -148,7 +148,7 @@ func TestWrittenCSVReadsBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = r.Close() }()
-	table, raw, err := r.Next(t.Context(), 1<<20)
+	table, raw, err := next(t, r, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}

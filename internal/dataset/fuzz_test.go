@@ -79,7 +79,7 @@ func readAgain(t *testing.T, s dataset.Source, snapshot bakeoff.Snapshot) {
 	defer func() { _ = r.Close() }()
 	count := 0
 	for {
-		table, raw, err := r.Next(t.Context(), 7)
+		table, raw, err := next(t, r, 7)
 		if errors.Is(err, io.EOF) {
 			break
 		}

@@ -1,6 +1,8 @@
 package dataset_test
 
 import (
+	"bytes"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +37,31 @@ func open(tb testing.TB, text string, missing ...string) *dataset.Reader {
 	return r
 }
 
+// next returns the next rows as a table, and the cells of their text.
+func next(tb testing.TB, r *dataset.Reader, limit int) (*dataset.Table, [][]string, error) {
+	tb.Helper()
+	b, err := r.Next(tb.Context(), limit)
+	if err != nil {
+		return nil, nil, err
+	}
+	table, err := b.Table()
+	if err != nil {
+		return nil, nil, err
+	}
+	var text []byte
+	for row := range b.Rows() {
+		text = append(b.AppendCSV(text, row), ",end\n"...) // a line may be empty
+	}
+	cells, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
+	if err != nil || len(cells) != table.Rows {
+		tb.Fatalf("%q is not the text of %d rows: %v", text, table.Rows, err)
+	}
+	for row := range cells {
+		cells[row] = cells[row][:len(cells[row])-1]
+	}
+	return table, cells, nil
+}
+
 func TestReaderTypesRowsByTheSchema(t *testing.T) {
 	r := open(t, `note,city,since,active,rate,age,y
 a, Rome ,2024-01-02,yes,1.5,40,yes
@@ -42,7 +69,7 @@ b,Paris,2024-01-02T00:00:01Z,FALSE,inf,41.0,
 c,,none,NA,?,,x
 `, "none")
 	diff(t, "header", []string{"note", "city", "since", "active", "rate", "age", "y"}, r.Header())
-	first, raw, err := r.Next(t.Context(), 2)
+	first, raw, err := next(t, r, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +85,7 @@ c,,none,NA,?,,x
 		{"a", "Rome", "2024-01-02", "yes", "1.5", "40", "yes"},
 		{"b", "Paris", "2024-01-02T00:00:01Z", "FALSE", "inf", "41.0", ""},
 	}, raw)
-	second, _, err := r.Next(t.Context(), 2)
+	second, _, err := next(t, r, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +94,7 @@ c,,none,NA,?,,x
 			t.Errorf("column %s of the last row has a value", second.Columns[i].Name)
 		}
 	}
-	if _, _, err := r.Next(t.Context(), 2); !errors.Is(err, io.EOF) {
+	if _, _, err := next(t, r, 2); !errors.Is(err, io.EOF) {
 		t.Errorf("after the last row: %v, want io.EOF", err)
 	}
 }
@@ -89,7 +116,7 @@ func TestReaderNamesWhatIsWrong(t *testing.T) {
 		path := write(t, text)
 		r, err := dataset.OpenCSV(path, everySchema, nil)
 		for err == nil {
-			_, _, err = r.Next(t.Context(), 2)
+			_, _, err = next(t, r, 2)
 		}
 		if r != nil {
 			_ = r.Close()
@@ -108,7 +135,7 @@ func TestReaderUsesConstantMemory(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	rows, peak := 0, uint64(0)
 	for {
-		table, _, err := r.Next(t.Context(), 1<<30)
+		table, _, err := next(t, r, 1<<30)
 		if errors.Is(err, io.EOF) {
 			break
 		}

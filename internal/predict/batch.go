@@ -2,16 +2,13 @@
 package predict
 
 import (
-	"bufio"
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"github.com/google/renameio/v2"
 
@@ -19,19 +16,18 @@ import (
 	"github.com/bakeoffhq/bakeoff/internal/dataset"
 )
 
-// blockRows is how many rows are read, scored and written at a time.
-const blockRows = 1_000
-
 // The columns that are added to the input's.
 const (
 	predictionColumn  = "prediction"
 	probabilityPrefix = "probability_"
 )
 
-// Scorer is an open model.
+// Scorer is an open model. Its methods may be called from many goroutines.
 type Scorer interface {
 	Score(ctx context.Context, t *dataset.Table) (*bakeoff.Predictions, error)
 	Unseen(t *dataset.Table) int
+	// Serial reports whether it answers one call at a time.
+	Serial() bool
 }
 
 // Summary counts what a batch was.
@@ -52,7 +48,7 @@ func Batch(ctx context.Context, m Scorer, schema bakeoff.Schema, missing []strin
 		return Summary{}, err
 	}
 	defer r.Close()
-	b := batch{model: m, schema: schema, in: r}
+	b := newBatch(m, schema, r)
 	header, err := b.header()
 	if err != nil {
 		return Summary{}, fmt.Errorf("%s: %w", in, err)
@@ -106,91 +102,3 @@ func outputError(path string, err error) error {
 	}
 	return bakeoff.Errorf(bakeoff.CodeUnavailable, "write %s: %w", path, err)
 }
-
-// batch is one pass over a file.
-type batch struct {
-	model   Scorer
-	schema  bakeoff.Schema
-	in      *dataset.Reader
-	summary Summary
-}
-
-// header returns the columns of the output.
-func (b *batch) header() ([]string, error) {
-	header := b.in.Header()
-	taken := make(map[string]bool, len(header))
-	for _, name := range header {
-		taken[name] = true
-	}
-	added := []string{predictionColumn}
-	for _, class := range b.schema.Classes {
-		added = append(added, probabilityPrefix+class)
-	}
-	for _, name := range added {
-		if taken[name] {
-			return nil, bakeoff.Errorf(bakeoff.CodeInvalid, "the file has a column %q already", name).
-				WithHint("that name is for the prediction: rename or remove the column")
-		}
-	}
-	return append(header, added...), nil
-}
-
-func (b *batch) run(ctx context.Context, header []string, w io.Writer) error {
-	out := csv.NewWriter(bufio.NewWriterSize(w, 64<<10))
-	if err := out.Write(header); err != nil {
-		return fmt.Errorf("write predictions: %w", err)
-	}
-	for {
-		err := b.block(ctx, out)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-	}
-	out.Flush()
-	if err := out.Error(); err != nil {
-		return fmt.Errorf("write predictions: %w", err)
-	}
-	return nil
-}
-
-// block reads, scores and writes the next rows; io.EOF where there are none.
-func (b *batch) block(ctx context.Context, out *csv.Writer) error {
-	table, cells, err := b.in.Next(ctx, blockRows)
-	if err != nil {
-		return err
-	}
-	answers, err := b.model.Score(ctx, table)
-	if err != nil {
-		return fmt.Errorf("score the rows from row %d: %w", b.summary.Rows+1, err)
-	}
-	if answers.Len() != table.Rows {
-		return fmt.Errorf("score the rows from row %d: %d answers for %d rows", b.summary.Rows+1, answers.Len(), table.Rows)
-	}
-	for row, record := range cells {
-		if err := out.Write(appendAnswer(record, answers, row)); err != nil {
-			return fmt.Errorf("write predictions: %w", err)
-		}
-	}
-	b.summary.Rows += table.Rows
-	b.summary.Unseen += b.model.Unseen(table)
-	return nil
-}
-
-// appendAnswer appends a row's answer to its record.
-func appendAnswer(record []string, p *bakeoff.Predictions, row int) []string {
-	k := len(p.Classes)
-	if k == 0 {
-		return append(record, number(p.Values[row]))
-	}
-	record = append(record, p.Classes[p.Class(row)])
-	for _, v := range p.Probabilities[row*k : (row+1)*k] {
-		record = append(record, number(v))
-	}
-	return record
-}
-
-// number writes v so that reading gives the same bits.
-func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }

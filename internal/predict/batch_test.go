@@ -30,6 +30,8 @@ func (m model) Score(ctx context.Context, t *dataset.Table) (*bakeoff.Prediction
 	return m.Predict(ctx, t, 1)
 }
 
+func (model) Serial() bool { return false }
+
 var columns = []bakeoff.ColumnSchema{
 	{Name: "age", Kind: bakeoff.KindInteger, Missing: true},
 	{Name: "city", Kind: bakeoff.KindCategory, Categories: []string{"Busan", "Jeju", "Seoul, north"}, Missing: true},
@@ -209,6 +211,9 @@ type broken struct {
 	model
 	blocks int
 }
+
+// Serial has the blocks come one by one, in order.
+func (b *broken) Serial() bool { return true }
 
 func (b *broken) Score(ctx context.Context, t *dataset.Table) (*bakeoff.Predictions, error) {
 	if b.blocks++; b.blocks > 1 {
