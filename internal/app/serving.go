@@ -162,9 +162,8 @@ type Scored struct {
 	predict.Summary
 }
 
-// Score answers the rows of a CSV file with a version of a model, its champion for 0, and writes
-// them to another.
-func (n *Node) Score(ctx context.Context, model string, number int, in, out string) (Scored, error) {
+// Score answers rows with a version of a model, its champion for 0, and writes them.
+func (n *Node) Score(ctx context.Context, model string, number int, files predict.Files) (Scored, error) {
 	v, err := n.championOr(ctx, model, number)
 	if err != nil {
 		return Scored{}, err
@@ -173,12 +172,12 @@ func (n *Node) Score(ctx context.Context, model string, number int, in, out stri
 	if err != nil {
 		return Scored{}, err
 	}
-	return scoreFile(ctx, opened, v, in, out)
+	return scoreFiles(ctx, opened, v, files)
 }
 
 // ScoreFetched is Score in a process without the store: fetch writes the version's artifact. A
 // predict command runs in dir.
-func ScoreFetched(ctx context.Context, c Config, v bakeoff.Version, dir string, fetch func(io.Writer) error, in, out string) (_ Scored, err error) {
+func ScoreFetched(ctx context.Context, c Config, v bakeoff.Version, dir string, fetch func(io.Writer) error, files predict.Files) (_ Scored, err error) {
 	folder, err := newTempFolder(scoreFolder, c.Log)
 	if err != nil {
 		return Scored{}, fmt.Errorf("make a folder for an artifact: %w", err)
@@ -193,7 +192,7 @@ func ScoreFetched(ctx context.Context, c Config, v bakeoff.Version, dir string, 
 	if err != nil {
 		return Scored{}, err
 	}
-	return scoreFile(ctx, opened, v, in, out)
+	return scoreFiles(ctx, opened, v, files)
 }
 
 // fetchFile writes what fetch brings to a file, and checks its digest.
@@ -212,12 +211,12 @@ func fetchFile(digest bakeoff.Digest, path string, fetch func(io.Writer) error) 
 	return nil
 }
 
-// scoreFile scores a file with an open model, and closes that.
-func scoreFile(ctx context.Context, m *opened, v bakeoff.Version, in, out string) (s Scored, err error) {
+// scoreFiles scores rows with an open model, and closes that.
+func scoreFiles(ctx context.Context, m *opened, v bakeoff.Version, files predict.Files) (s Scored, err error) {
 	defer func() { err = errors.Join(err, m.Close()) }()
 	s = Scored{Model: v.Model, Version: v.Version, Candidate: v.Candidate}
 	snapshot := v.Lineage.Snapshot
-	s.Summary, err = predict.Batch(ctx, m, snapshot.Schema, snapshot.Missing, in, out)
+	s.Summary, err = predict.Batch(ctx, m, snapshot.Schema, snapshot.Missing, files)
 	return s, err
 }
 

@@ -15,7 +15,9 @@ import (
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/client"
 	"github.com/bakeoffhq/bakeoff/internal/app"
+	"github.com/bakeoffhq/bakeoff/internal/dataset"
 	"github.com/bakeoffhq/bakeoff/internal/plain"
+	"github.com/bakeoffhq/bakeoff/internal/predict"
 )
 
 // act finds the pipeline that a person does something to. It does not wait for interrupted runs: an
@@ -305,24 +307,31 @@ func separate(in, out string) error {
 }
 
 func (s *shell) predictCommand() *cobra.Command {
-	var in, out, version string
+	var files predict.Files
+	var version, format string
 	c := &cobra.Command{
-		Use: "predict [NAME] --in rows.csv --out scored.csv", Short: "Score the rows of a CSV file with the champion", Args: cobra.MaximumNArgs(1),
-		Long: `Predict reads rows from a CSV file with the columns that the model was trained
-on, in any order, and writes them with the model's answers behind. Files of any
-size are read in constant memory. --out - writes to stdout.`,
+		Use: "predict [NAME] --in rows.csv --out scored.csv", Short: "Score the rows of a CSV or Parquet file with the champion", Args: cobra.MaximumNArgs(1),
+		Long: `Predict reads rows from a file with the columns that the model was trained on,
+in any order, and writes them with the model's answers behind. Files of any
+size are read in constant memory. Their names say what they are: Parquet if they
+end in .parquet or .pq, else CSV. --in - reads CSV from stdin, and --out - writes
+to stdout, CSV or what --format says.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			number, err := parseVersion(version)
 			if err != nil {
 				return err
 			}
-			if in == "" || out == "" {
+			files.Stdout = dataset.Format(format)
+			if files.In == "" || files.Out == "" {
 				return usage(c, bakeoff.Errorf(bakeoff.CodeInvalid, "say what to score and where to write it: --in and --out"))
 			}
-			if err := separate(in, out); err != nil {
+			if err := separate(files.In, files.Out); err != nil {
 				return err
 			}
-			if s.json && out == "-" {
+			if c.Flags().Changed("format") && files.Out != dataset.Stream {
+				return usage(c, bakeoff.Errorf(bakeoff.CodeInvalid, "--format is for stdout; a file has the format that its name ends in"))
+			}
+			if s.json && files.Out == dataset.Stream {
 				return usage(c, bakeoff.Errorf(bakeoff.CodeInvalid, "--json and --out - both want stdout"))
 			}
 			return s.withStore(c.Context(), func(ctx context.Context, n *session) error {
@@ -330,25 +339,26 @@ size are read in constant memory. --out - writes to stdout.`,
 				if err != nil {
 					return err
 				}
-				return s.predict(ctx, n, name, number, in, out)
+				return s.predict(ctx, n, name, number, files)
 			})
 		},
 	}
-	c.Flags().StringVar(&in, "in", "", "the CSV file to score")
-	c.Flags().StringVar(&out, "out", "", "the CSV file to write, or - for stdout")
+	c.Flags().StringVar(&files.In, "in", "", "the file to score, or - for stdin")
+	c.Flags().StringVar(&files.Out, "out", "", "the file to write, or - for stdout")
+	c.Flags().StringVar(&format, "format", string(dataset.FormatCSV), "what is written to stdout: csv or parquet")
 	c.Flags().StringVar(&version, "version", "", "a version instead of the champion")
 	return c
 }
 
 // predict scores a file. With a running node the rows stay here: the artifact is fetched, and a
 // million rows are no load for those who ask it for predictions.
-func (s *shell) predict(ctx context.Context, n *session, name string, number int, in, out string) error {
+func (s *shell) predict(ctx context.Context, n *session, name string, number int, files predict.Files) error {
 	var scored app.Scored
 	var err error
 	if n.node != nil {
-		scored, err = n.node.Score(ctx, name, number, in, out)
+		scored, err = n.node.Score(ctx, name, number, files)
 	} else {
-		scored, err = s.predictHere(ctx, n, name, number, in, out)
+		scored, err = s.predictHere(ctx, n, name, number, files)
 	}
 	if err != nil {
 		return err
@@ -365,7 +375,7 @@ func (s *shell) predict(ctx context.Context, n *session, name string, number int
 }
 
 // predictHere scores with an artifact that a running node hands out.
-func (s *shell) predictHere(ctx context.Context, n *session, name string, number int, in, out string) (app.Scored, error) {
+func (s *shell) predictHere(ctx context.Context, n *session, name string, number int, files predict.Files) (app.Scored, error) {
 	model, err := n.Model(ctx, name)
 	if err != nil {
 		return app.Scored{}, err
@@ -387,5 +397,5 @@ func (s *shell) predictHere(ctx context.Context, n *session, name string, number
 		return app.Scored{}, err
 	}
 	fetch := func(w io.Writer) error { return n.Artifact(ctx, name, number, w) }
-	return app.ScoreFetched(ctx, s.config(), model.Versions[i], filepath.Dir(p.Path), fetch, in, out)
+	return app.ScoreFetched(ctx, s.config(), model.Versions[i], filepath.Dir(p.Path), fetch, files)
 }

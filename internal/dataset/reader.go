@@ -2,38 +2,80 @@ package dataset
 
 import (
 	"context"
+	"fmt"
 	"math"
+	"os"
 	"slices"
+
+	"github.com/parquet-go/parquet-go"
 
 	"github.com/bakeoffhq/bakeoff"
 )
 
-// Reader reads rows to score from a CSV file in constant memory, by the schema of the training
-// rows. It is not safe for concurrent use, but the batches that it returns are.
+// Reader reads rows to score from a CSV or Parquet file in constant memory, by the schema of the
+// training rows. It is not safe for concurrent use, but the batches that it returns are.
 type Reader struct {
-	file    *csvFile
+	path    string
+	header  []string
 	schema  bakeoff.Schema
-	fields  []int              // where in a record each column of the schema is
+	fields  []int              // where in a row each column of the schema is
 	codes   []map[string]int32 // by column: the codes of a category's texts in the training rows
 	missing missingTexts
-	block   *block
-	taken   int // rows of it
+
+	// One of the two is the file.
+	texts  *csvFile
+	values *valueFile
+
+	block *block // of texts
+	taken int    // rows of it
+}
+
+// maxBatch is about how many bytes of a Parquet file a batch has at most.
+const maxBatch = 4 << 20
+
+// OpenRows opens rows to score: of stdin where the path is Stream, which cannot be Parquet. For the
+// rest see OpenCSV.
+func OpenRows(path string, format Format, schema bakeoff.Schema, missing []string) (*Reader, error) {
+	r := &Reader{path: path, schema: schema, codes: codesOf(schema), missing: newMissingTexts(missing)}
+	if err := r.open(format); err != nil {
+		return nil, err
+	}
+	if err := r.findColumns(); err != nil {
+		_ = r.Close() // read only
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *Reader) open(format Format) (err error) {
+	switch {
+	case format == FormatCSV && r.path == Stream:
+		r.path = "stdin"
+		r.texts, err = newCSVFile(r.path, os.Stdin)
+	case format == FormatCSV:
+		r.texts, err = openCSVFile(r.path)
+	case r.path == Stream:
+		return bakeoff.Errorf(bakeoff.CodeInvalid, "Parquet cannot be read from stdin: what it begins with is said at its end").
+			WithHint("write it to a file first, or send CSV")
+	default:
+		r.values, err = openValueFile(r.path)
+	}
+	if err != nil {
+		return err
+	}
+	if r.texts != nil {
+		r.header = r.texts.header
+	} else {
+		r.header = r.values.header()
+	}
+	return nil
 }
 
 // OpenCSV opens rows to score. The columns may be in any order, and there may be others, the target
 // among them, which are passed through; a feature that the file lacks is an error. Missing has the
 // user's texts for a missing value. The caller closes the Reader.
 func OpenCSV(path string, schema bakeoff.Schema, missing []string) (*Reader, error) {
-	file, err := openCSVFile(path)
-	if err != nil {
-		return nil, err
-	}
-	r := &Reader{file: file, schema: schema, codes: codesOf(schema), missing: newMissingTexts(missing)}
-	if err := r.findColumns(); err != nil {
-		_ = file.close() // read only
-		return nil, err
-	}
-	return r, nil
+	return OpenRows(path, FormatCSV, schema, missing)
 }
 
 // codesOf returns, by column, the code of each text that a category had in the training rows.
@@ -49,8 +91,8 @@ func codesOf(schema bakeoff.Schema) []map[string]int32 {
 }
 
 func (r *Reader) findColumns() error {
-	fields := make(map[string]int, len(r.file.header))
-	for i, name := range r.file.header {
+	fields := make(map[string]int, len(r.header))
+	for i, name := range r.header {
 		fields[name] = i
 	}
 	var lacking []string
@@ -64,15 +106,15 @@ func (r *Reader) findColumns() error {
 	if len(lacking) == 0 {
 		return nil
 	}
-	err := bakeoff.Errorf(bakeoff.CodeInvalid, "%s: columns of the training rows are not in the file: %s", r.file.path, quoted(lacking))
-	if meant := bakeoff.Nearest(lacking[0], r.file.header); meant != "" {
+	err := bakeoff.Errorf(bakeoff.CodeInvalid, "%s: columns of the training rows are not in the file: %s", r.path, quoted(lacking))
+	if meant := bakeoff.Nearest(lacking[0], r.header); meant != "" {
 		return err.WithHint("is column %q meant to be %q?", meant, lacking[0])
 	}
 	return err.WithHint("the file needs every column that the model was trained on; a cell may be empty")
 }
 
 // Header returns the file's column names.
-func (r *Reader) Header() []string { return slices.Clone(r.file.header) }
+func (r *Reader) Header() []string { return slices.Clone(r.header) }
 
 // Next returns the next rows: at least one and at most limit, fewer where they are long. At the end it
 // returns io.EOF.
@@ -80,41 +122,76 @@ func (r *Reader) Next(ctx context.Context, limit int) (*Batch, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	limit = max(limit, 1)
+	if r.values != nil {
+		values, err := r.values.next(limit)
+		if err != nil {
+			return nil, err
+		}
+		return &Batch{reader: r, values: values, hi: values.rows}, nil
+	}
 	if r.block == nil || r.taken == r.block.rows {
-		b, err := r.file.nextBlock()
+		b, err := r.texts.nextBlock()
 		if err != nil {
 			return nil, err
 		}
 		r.block, r.taken = b, 0
 	}
-	b := &Batch{reader: r, block: r.block, lo: r.taken, hi: min(r.taken+max(limit, 1), r.block.rows)}
+	b := &Batch{reader: r, texts: r.block, lo: r.taken, hi: min(r.taken+limit, r.block.rows)}
 	r.taken = b.hi
 	return b, nil
 }
 
 // Close closes the file.
-func (r *Reader) Close() error { return r.file.close() }
+func (r *Reader) Close() error {
+	if r.values != nil {
+		return r.values.close()
+	}
+	return r.texts.close()
+}
 
 // Batch is some rows of a file. It is immutable, and safe for concurrent use.
 type Batch struct {
 	reader *Reader // what of it does not change
-	block  *block
-	lo, hi int // the rows of the block
+	lo, hi int     // the rows of the block
+	// One of the two is the block.
+	texts  *block
+	values *valueBlock
 }
 
 // Rows returns how many rows there are.
 func (b *Batch) Rows() int { return b.hi - b.lo }
 
 // First returns the number of the first row in the file, from 1.
-func (b *Batch) First() int { return b.block.first + b.lo + 1 }
+func (b *Batch) First() int {
+	if b.values != nil {
+		return b.values.first + b.lo + 1
+	}
+	return b.texts.first + b.lo + 1
+}
+
+// cell returns the text of a cell, "" for a missing one.
+func (b *Batch) cell(row, field int) string {
+	if b.values != nil {
+		return b.values.text(b.lo+row, field)
+	}
+	return b.texts.cell(b.lo+row, field)
+}
+
+func (b *Batch) errorf(row int, format string, args ...any) *bakeoff.Error {
+	if b.values != nil {
+		return b.values.errorf(b.lo+row, format, args...)
+	}
+	return b.reader.texts.errorf(int(b.texts.lines[b.lo+row]), "row %d, %s", b.First()+row, fmt.Sprintf(format, args...))
+}
 
 // AppendCSV appends the cells of a row as CSV: as they are in the file, but for the space around them.
 func (b *Batch) AppendCSV(text []byte, row int) []byte {
-	for field := range b.block.fields {
+	for field := range b.reader.header {
 		if field > 0 {
 			text = append(text, ',')
 		}
-		text = AppendCell(text, b.block.cell(b.lo+row, field))
+		text = AppendCell(text, b.cell(row, field))
 	}
 	return text
 }
@@ -141,9 +218,13 @@ func (b *Batch) Table() (*Table, error) {
 
 // numbers fills in a column whose values are numbers.
 func (b *Batch) numbers(c *Column, column int) error {
-	parse, missing, field := reading(c.Kind), b.reader.missing, b.reader.fields[column]
+	field := b.reader.fields[column]
+	if b.values != nil && b.values.forms[field].number != nil {
+		return b.numbersOf(c, field, b.values.forms[field].number)
+	}
+	parse, missing := reading(c.Kind), b.reader.missing
 	for row := range c.Numbers {
-		cell := b.block.cell(b.lo+row, field)
+		cell := b.cell(row, field)
 		if missing.has(cell) {
 			c.Numbers[row] = math.NaN()
 			continue
@@ -151,8 +232,7 @@ func (b *Batch) numbers(c *Column, column int) error {
 		v, ok := parse(cell)
 		switch {
 		case !ok:
-			return b.reader.file.errorf(int(b.block.lines[b.lo+row]), "row %d, column %q: %s: %s", b.First()+row, c.Name, shown(cell), wanted(c.Kind)).
-				WithHint("the model was trained on a column of kind %s; an empty cell is a missing value", c.Kind)
+			return b.unfit(c, row, cell)
 		case math.IsInf(v, 0):
 			v = math.NaN()
 		}
@@ -161,12 +241,37 @@ func (b *Batch) numbers(c *Column, column int) error {
 	return nil
 }
 
+// numbersOf is numbers for a column of a Parquet file whose values are numbers.
+func (b *Batch) numbersOf(c *Column, field int, number func(parquet.Value) float64) error {
+	for row := range c.Numbers {
+		value := b.values.columns[field][b.lo+row]
+		v := math.NaN()
+		if !value.IsNull() {
+			v = number(value)
+		}
+		switch {
+		case v != v || math.IsInf(v, 0):
+			v = math.NaN()
+		case !fits(c.Kind, v):
+			return b.unfit(c, row, b.cell(row, field))
+		}
+		c.Numbers[row] = v + 0 // no negative zero
+	}
+	return nil
+}
+
+// unfit is the error of a cell that is not of its column's kind.
+func (b *Batch) unfit(c *Column, row int, cell string) error {
+	return b.errorf(row, "column %q: %s: %s", c.Name, shown(cell), wanted(c.Kind)).
+		WithHint("the model was trained on a column of kind %s; an empty cell is a missing value", c.Kind)
+}
+
 // category fills in a column of categories.
 func (b *Batch) category(c *Column, column int) {
 	codes, missing, field := b.reader.codes[column], b.reader.missing, b.reader.fields[column]
 	c.Codes, c.Levels = make([]int32, b.Rows()), b.reader.schema.Columns[column].Categories
 	for row := range c.Codes {
-		cell := b.block.cell(b.lo+row, field)
+		cell := b.cell(row, field)
 		code, known := codes[cell]
 		switch {
 		case missing.has(cell):
@@ -183,7 +288,7 @@ func (b *Batch) category(c *Column, column int) {
 func (b *Batch) cells(field int) []string {
 	cells := make([]string, b.Rows())
 	for row := range cells {
-		cells[row] = b.block.cell(b.lo+row, field)
+		cells[row] = b.cell(row, field)
 	}
 	return cells
 }

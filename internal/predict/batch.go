@@ -37,23 +37,42 @@ type Summary struct {
 	Unseen int `json:"unseen_categories"`
 }
 
-// Batch scores the rows of the CSV file in and writes them as CSV to out, "-" for stdout: all of
-// the input's columns as they are, then "prediction", the class or the number, and for classes
-// "probability_CLASS" for each. Missing has the user's own texts for a missing value. Memory does
-// not grow with the file. An error leaves out as it was; what is wrong with the rows, or a column
-// that has one of the added names, is a *bakeoff.Error of CodeInvalid that names the place.
-func Batch(ctx context.Context, m Scorer, schema bakeoff.Schema, missing []string, in, out string) (Summary, error) {
-	r, err := dataset.OpenCSV(in, schema, missing)
+// Files says what to score and where to write it. Files are CSV or Parquet by the ending of their
+// names, see dataset.FormatOf.
+type Files struct {
+	In, Out string         // paths; dataset.Stream for stdin, which has CSV, and stdout
+	Stdout  dataset.Format // what stdout gets; "" for CSV
+}
+
+// Batch scores rows and writes them: all of the input's columns as they are, then "prediction", the
+// class or the number, and for classes "probability_CLASS" for each. Missing has the user's own texts
+// for a missing value. Memory does not grow with the file. An error leaves a file that is there as it
+// was; what is wrong with the rows, or a column that has one of the added names, is a *bakeoff.Error
+// of CodeInvalid that names the place.
+func Batch(ctx context.Context, m Scorer, schema bakeoff.Schema, missing []string, f Files) (Summary, error) {
+	from, err := dataset.FormatOf(f.In, dataset.FormatCSV)
+	if err != nil {
+		return Summary{}, err
+	}
+	to, err := dataset.FormatOf(f.Out, f.Stdout)
+	if err != nil {
+		return Summary{}, err
+	}
+	r, err := dataset.OpenRows(f.In, from, schema, missing)
 	if err != nil {
 		return Summary{}, err
 	}
 	defer r.Close()
 	b := newBatch(m, schema, r)
-	header, err := b.header()
-	if err != nil {
-		return Summary{}, fmt.Errorf("%s: %w", in, err)
+	if err := b.checkNames(); err != nil {
+		return Summary{}, fmt.Errorf("%s: %w", f.In, err)
 	}
-	err = write(out, func(w io.Writer) error { return b.run(ctx, header, w) })
+	err = write(f.Out, func(w io.Writer) error {
+		if to == dataset.FormatParquet {
+			return b.runParquet(ctx, w)
+		}
+		return b.runCSV(ctx, w)
+	})
 	if err != nil {
 		return Summary{}, err
 	}
@@ -63,7 +82,7 @@ func Batch(ctx context.Context, m Scorer, schema bakeoff.Schema, missing []strin
 // write lets fill write the file: at once for stdout, a device or a pipe, else beside it, to be
 // renamed when all is written.
 func write(path string, fill func(io.Writer) error) error {
-	if path == "-" {
+	if path == dataset.Stream {
 		return fill(os.Stdout)
 	}
 	info, err := os.Stat(path)

@@ -95,7 +95,7 @@ func TestBatchAddsItsColumnsToTheInputs(t *testing.T) {
 	m := train(t, bakeoff.Binary)
 	in := file(t, "id;city;age;bought\n7;Busan;20;no\n8;\"Seoul, north\";80;\n9;Atlantis;unknown;yes\n")
 	out := filepath.Join(t.TempDir(), "scored.csv")
-	sum, err := predict.Batch(t.Context(), m, m.Schema(), []string{"unknown"}, in, out)
+	sum, err := predict.Batch(t.Context(), m, m.Schema(), []string{"unknown"}, predict.Files{In: in, Out: out})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestBatchAddsItsColumnsToTheInputs(t *testing.T) {
 func TestBatchOfNumbers(t *testing.T) {
 	m := train(t, bakeoff.Regression)
 	out := filepath.Join(t.TempDir(), "scored.csv")
-	if _, err := predict.Batch(t.Context(), m, m.Schema(), nil, file(t, "age,city\n10,Jeju\n80,Jeju\n"), out); err != nil {
+	if _, err := predict.Batch(t.Context(), m, m.Schema(), nil, predict.Files{In: file(t, "age,city\n10,Jeju\n80,Jeju\n"), Out: out}); err != nil {
 		t.Fatal(err)
 	}
 	records := readCSV(t, out)
@@ -149,7 +149,7 @@ func TestBatchAnswersEveryRowInOrder(t *testing.T) {
 		fmt.Fprintf(&text, "%d,%d,Busan\n", i, i%90)
 	}
 	out := filepath.Join(t.TempDir(), "scored.csv")
-	sum, err := predict.Batch(t.Context(), m, m.Schema(), nil, file(t, text.String()), out)
+	sum, err := predict.Batch(t.Context(), m, m.Schema(), nil, predict.Files{In: file(t, text.String()), Out: out})
 	if err != nil || sum.Rows != rows {
 		t.Fatal(sum, err)
 	}
@@ -184,7 +184,7 @@ func TestAnErrorLeavesTheOutputAsItWas(t *testing.T) {
 			if err := os.WriteFile(out, []byte("yesterday's"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			_, err := predict.Batch(t.Context(), m, m.Schema(), nil, file(t, c.text), out)
+			_, err := predict.Batch(t.Context(), m, m.Schema(), nil, predict.Files{In: file(t, c.text), Out: out})
 			if bakeoff.CodeOf(err) != bakeoff.CodeInvalid || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("code %q, error %v; want %q", bakeoff.CodeOf(err), err, c.want)
 			}
@@ -225,7 +225,7 @@ func (b *broken) Score(ctx context.Context, t *dataset.Table) (*bakeoff.Predicti
 func TestAModelThatFailsIsTold(t *testing.T) {
 	m := &broken{model: train(t, bakeoff.Binary)}
 	out := filepath.Join(t.TempDir(), "scored.csv")
-	_, err := predict.Batch(t.Context(), m, m.Schema(), nil, file(t, "age,city\n"+strings.Repeat("1,Jeju\n", 1_500)), out)
+	_, err := predict.Batch(t.Context(), m, m.Schema(), nil, predict.Files{In: file(t, "age,city\n"+strings.Repeat("1,Jeju\n", 1_500)), Out: out})
 	if !errors.Is(err, io.ErrClosedPipe) || !strings.Contains(err.Error(), "from row 1001") {
 		t.Errorf("error %v", err)
 	}
@@ -239,7 +239,7 @@ func TestCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	out := filepath.Join(t.TempDir(), "scored.csv")
-	if _, err := predict.Batch(ctx, m, m.Schema(), nil, file(t, "age,city\n1,Jeju\n"), out); !errors.Is(err, context.Canceled) {
+	if _, err := predict.Batch(ctx, m, m.Schema(), nil, predict.Files{In: file(t, "age,city\n1,Jeju\n"), Out: out}); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
 	if _, err := os.Stat(out); !errors.Is(err, os.ErrNotExist) {
@@ -251,7 +251,7 @@ func TestOutputPaths(t *testing.T) {
 	m := train(t, bakeoff.Binary)
 	in := file(t, "age,city\n1,Jeju\n")
 	batch := func(in, out string) error {
-		_, err := predict.Batch(t.Context(), m, m.Schema(), nil, in, out)
+		_, err := predict.Batch(t.Context(), m, m.Schema(), nil, predict.Files{In: in, Out: out})
 		return err
 	}
 	if err := batch(in, filepath.Join(t.TempDir(), "no", "such.csv")); bakeoff.CodeOf(err) != bakeoff.CodeInvalid || bakeoff.HintOf(err) == "" {
@@ -283,7 +283,7 @@ func TestStdout(t *testing.T) {
 	defer r.Close()
 	stdout := os.Stdout
 	os.Stdout = w
-	_, err = predict.Batch(t.Context(), m, m.Schema(), nil, file(t, "age,city\n1,Jeju\n"), "-")
+	_, err = predict.Batch(t.Context(), m, m.Schema(), nil, predict.Files{In: file(t, "age,city\n1,Jeju\n"), Out: "-"})
 	os.Stdout = stdout
 	if err := errors.Join(err, w.Close()); err != nil {
 		t.Fatal(err)

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"strconv"
+	"slices"
 	"sync"
 
 	"github.com/bakeoffhq/bakeoff"
@@ -22,17 +22,31 @@ const (
 	blockAnswers = 1 << 18
 )
 
-// batch is one pass over a file. One goroutine reads blocks of rows, some score them and turn them
-// into text, and the caller's writes the texts in the order of the file. No more than two blocks a
-// worker are under way, so that memory does not grow with the file.
+// batch is one pass over a file. One goroutine reads blocks of rows, some score them and encode them
+// as they are to be written, and the caller's writes them in the order of the file. No more than two
+// blocks a worker are under way, so that memory does not grow with the file.
 type batch struct {
 	model   Scorer
 	schema  bakeoff.Schema
 	in      *dataset.Reader
+	out     sink
 	workers int
 	rows    int // of a block
 	summary Summary
-	spare   sync.Pool // of *[]byte, the memory of texts
+}
+
+// sink is the form of the output.
+type sink interface {
+	// encode prepares rows and their answers for write, in any goroutine.
+	encode(rows *dataset.Batch, t *dataset.Table, p *bakeoff.Predictions) encoded
+	// write is called in the order of the file, by one goroutine.
+	write(encoded) error
+}
+
+// encoded are rows as one of the sinks has them.
+type encoded struct {
+	text   *[]byte
+	values dataset.Encoded
 }
 
 func newBatch(m Scorer, schema bakeoff.Schema, in *dataset.Reader) *batch {
@@ -41,50 +55,41 @@ func newBatch(m Scorer, schema bakeoff.Schema, in *dataset.Reader) *batch {
 		b.workers, b.rows = 1, serialRows
 	}
 	b.rows = max(1, min(b.rows, blockAnswers/max(1, len(schema.Classes))))
-	b.spare.New = func() any { return new([]byte) }
 	return b
 }
 
-// header returns the columns of the output.
-func (b *batch) header() ([]string, error) {
-	header := b.in.Header()
-	taken := make(map[string]bool, len(header))
-	for _, name := range header {
-		taken[name] = true
-	}
-	added := []string{predictionColumn}
+// added returns the names of the columns that are added to the input's.
+func (b *batch) added() []string {
+	names := []string{predictionColumn}
 	for _, class := range b.schema.Classes {
-		added = append(added, probabilityPrefix+class)
+		names = append(names, probabilityPrefix+class)
 	}
-	for _, name := range added {
-		if taken[name] {
-			return nil, bakeoff.Errorf(bakeoff.CodeInvalid, "the file has a column %q already", name).
+	return names
+}
+
+// checkNames refuses an input that has one of the added columns.
+func (b *batch) checkNames() error {
+	header := b.in.Header()
+	for _, name := range b.added() {
+		if slices.Contains(header, name) {
+			return bakeoff.Errorf(bakeoff.CodeInvalid, "the file has a column %q already", name).
 				WithHint("that name is for the prediction: rename or remove the column")
 		}
 	}
-	return append(header, added...), nil
+	return nil
 }
 
 // block is some rows on their way through a batch.
 type block struct {
 	rows *dataset.Batch
 	done chan struct{} // closed when what follows is set
-	text *[]byte
+	out  encoded
 	sum  Summary
 	err  error
 }
 
-func (b *batch) run(ctx context.Context, header []string, w io.Writer) error {
-	var first []byte
-	for i, name := range header {
-		if i > 0 {
-			first = append(first, ',')
-		}
-		first = dataset.AppendCell(first, name)
-	}
-	if _, err := w.Write(append(first, '\n')); err != nil {
-		return fmt.Errorf("write predictions: %w", err)
-	}
+// run scores all rows and writes them to the sink.
+func (b *batch) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var others sync.WaitGroup
 	defer others.Wait()
@@ -101,7 +106,7 @@ func (b *batch) run(ctx context.Context, header []string, w io.Writer) error {
 	}
 	for k := range order {
 		<-k.done
-		if err := b.write(w, k); err != nil {
+		if err := b.write(k); err != nil {
 			return err
 		}
 	}
@@ -138,15 +143,14 @@ func (b *batch) read(ctx context.Context, work, order chan<- *block) {
 	}
 }
 
-// write writes the text of a block that is done.
-func (b *batch) write(w io.Writer, k *block) error {
+// write writes a block that is done.
+func (b *batch) write(k *block) error {
 	if k.err != nil {
 		return k.err
 	}
-	if _, err := w.Write(*k.text); err != nil {
+	if err := b.out.write(k.out); err != nil {
 		return fmt.Errorf("write predictions: %w", err)
 	}
-	b.spare.Put(k.text)
 	b.summary.Rows += k.sum.Rows
 	b.summary.Unseen += k.sum.Unseen
 	return nil
@@ -169,27 +173,5 @@ func (b *batch) score(ctx context.Context, k *block) {
 		return
 	}
 	k.sum.Unseen = b.model.Unseen(table)
-	k.text = b.spare.Get().(*[]byte)
-	text := (*k.text)[:0]
-	for row := range table.Rows {
-		text = k.rows.AppendCSV(text, row)
-		text = append(appendAnswer(text, answers, row), '\n')
-	}
-	*k.text = text
+	k.out = b.out.encode(k.rows, table, answers)
 }
-
-// appendAnswer appends the cells of a row's answer, each behind a comma.
-func appendAnswer(text []byte, p *bakeoff.Predictions, row int) []byte {
-	k := len(p.Classes)
-	if k == 0 {
-		return appendNumber(append(text, ','), p.Values[row])
-	}
-	text = dataset.AppendCell(append(text, ','), p.Classes[p.Class(row)])
-	for _, v := range p.Probabilities[row*k : (row+1)*k] {
-		text = appendNumber(append(text, ','), v)
-	}
-	return text
-}
-
-// appendNumber appends v so that reading gives the same bits.
-func appendNumber(text []byte, v float64) []byte { return strconv.AppendFloat(text, v, 'g', -1, 64) }
