@@ -65,6 +65,9 @@ func (f *valueFile) open() (err error) {
 	if err != nil {
 		return err
 	}
+	if _, err := readFooter(f.file, info.Size()); err != nil { // whose length the library would believe
+		return errors.New("it does not end as one does")
+	}
 	p, err := parquet.OpenFile(f.file, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return err

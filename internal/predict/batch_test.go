@@ -293,3 +293,138 @@ func TestStdout(t *testing.T) {
 		t.Errorf("%q (%v)", text, err)
 	}
 }
+
+// TestFormats scores the same rows as CSV and as Parquet, in and out, and wants the same answers.
+func TestFormats(t *testing.T) {
+	for _, task := range []bakeoff.LearningTask{bakeoff.Binary, bakeoff.Regression} {
+		m := train(t, task)
+		dir := t.TempDir()
+		at := func(name string) string { return filepath.Join(dir, name) }
+		var text strings.Builder
+		text.WriteString("note,city,age,bought\n")
+		for i := range 20_000 {
+			fmt.Fprintf(&text, "\"row, %d\",%s,%d,\n", i, []string{"Busan", "", "Atlantis", `"Seoul, north"`}[i%4], i%90)
+		}
+		if err := os.WriteFile(at("rows.csv"), []byte(text.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		toParquet(t, m.Schema(), at("rows.csv"), at("rows.parquet"))
+		batch := func(in, out string) {
+			t.Helper()
+			sum, err := predict.Batch(t.Context(), m, m.Schema(), nil, predict.Files{In: at(in), Out: at(out)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(predict.Summary{Rows: 20_000, Unseen: 5_000}, sum); diff != "" {
+				t.Errorf("%s to %s: %s", in, out, diff)
+			}
+		}
+		batch("rows.csv", "scored.csv")
+		batch("rows.parquet", "again.csv")
+		batch("rows.csv", "scored.parquet")
+		batch("rows.parquet", "again.pq")
+		want := readCSV(t, at("scored.csv"))
+		for _, name := range []string{"again.csv", "scored.parquet", "again.pq"} {
+			got := at(name)
+			if filepath.Ext(name) != ".csv" {
+				got = at(name + ".csv")
+				toCSV(t, at(name), got)
+			}
+			if diff := cmp.Diff(want, readCSV(t, got)); diff != "" {
+				t.Errorf("%s: %.2000s", name, diff)
+			}
+		}
+	}
+}
+
+// toParquet writes the rows of a file as Parquet.
+func toParquet(t *testing.T, schema bakeoff.Schema, from, to string) {
+	t.Helper()
+	r, err := dataset.OpenCSV(from, schema, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	f, err := os.Create(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := dataset.NewParquetWriter(f, r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eachBatch(t, r, func(b *dataset.Batch) {
+		table, err := b.Table()
+		if err == nil {
+			err = w.Write(w.Encode(b, table, nil))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	if err := errors.Join(w.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// toCSV writes the rows of a Parquet file as CSV.
+func toCSV(t *testing.T, from, to string) {
+	t.Helper()
+	r, err := dataset.OpenRows(from, dataset.FormatParquet, bakeoff.Schema{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	text := []byte(strings.Join(r.Header(), ",") + "\n")
+	eachBatch(t, r, func(b *dataset.Batch) {
+		for row := range b.Rows() {
+			text = append(b.AppendCSV(text, row), '\n')
+		}
+	})
+	if err := os.WriteFile(to, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func eachBatch(t *testing.T, r *dataset.Reader, do func(*dataset.Batch)) {
+	t.Helper()
+	for {
+		b, err := r.Next(t.Context(), 3_000)
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		do(b)
+	}
+}
+
+func TestParquetToStdout(t *testing.T) {
+	m := train(t, bakeoff.Binary)
+	_, err := predict.Batch(t.Context(), m, m.Schema(), nil, predict.Files{In: file(t, "age,city\n1,Jeju\n"), Out: dataset.Stream, Stdout: "xml"})
+	if bakeoff.CodeOf(err) != bakeoff.CodeInvalid || bakeoff.HintOf(err) == "" {
+		t.Errorf("a format that there is not: %v", err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	stdout := os.Stdout
+	os.Stdout = w
+	_, err = predict.Batch(t.Context(), m, m.Schema(), nil, predict.Files{In: file(t, "age,city\n1,Jeju\n"), Out: dataset.Stream, Stdout: dataset.FormatParquet})
+	os.Stdout = stdout
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "scored.parquet")
+	text, err := io.ReadAll(r)
+	if err := errors.Join(err, os.WriteFile(path, text, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	toCSV(t, path, path+".csv")
+	if records := readCSV(t, path+".csv"); len(records) != 2 || records[1][2] != "no" {
+		t.Errorf("%q", records)
+	}
+}
