@@ -36,7 +36,8 @@ const maxBatch = 4 << 20
 // OpenRows opens rows to score: of stdin where the path is Stream, which cannot be Parquet. For the
 // rest see OpenCSV.
 func OpenRows(path string, format Format, schema bakeoff.Schema, missing []string) (*Reader, error) {
-	r := &Reader{path: path, schema: schema, codes: codesOf(schema), missing: newMissingTexts(missing)}
+	r := &Reader{path: path, schema: schema, missing: newMissingTexts(missing)}
+	r.codes = codesOf(schema, r.missing)
 	if err := r.open(format); err != nil {
 		return nil, err
 	}
@@ -78,13 +79,16 @@ func OpenCSV(path string, schema bakeoff.Schema, missing []string) (*Reader, err
 	return OpenRows(path, FormatCSV, schema, missing)
 }
 
-// codesOf returns, by column, the code of each text that a category had in the training rows.
-func codesOf(schema bakeoff.Schema) []map[string]int32 {
+// codesOf returns, by column, the code of each text that a category had in the training rows, but for
+// those that mean a missing value.
+func codesOf(schema bakeoff.Schema, missing missingTexts) []map[string]int32 {
 	codes := make([]map[string]int32, len(schema.Columns))
 	for i, c := range schema.Columns {
 		codes[i] = make(map[string]int32, len(c.Categories))
 		for code, text := range c.Categories {
-			codes[i][text] = int32(code)
+			if !missing.has(text) {
+				codes[i][text] = int32(code)
+			}
 		}
 	}
 	return codes
@@ -271,17 +275,25 @@ func (b *Batch) category(c *Column, column int) {
 	codes, missing, field := b.reader.codes[column], b.reader.missing, b.reader.fields[column]
 	c.Codes, c.Levels = make([]int32, b.Rows()), b.reader.schema.Columns[column].Categories
 	for row := range c.Codes {
-		cell := b.cell(row, field)
-		code, known := codes[cell]
-		switch {
-		case missing.has(cell):
-			code = -1
-		case !known:
-			c.Codes, c.Levels = encode(b.cells(field), missing)
-			return
+		code, known := b.code(codes, row, field)
+		if !known {
+			if code = -1; !missing.has(b.cell(row, field)) {
+				c.Codes, c.Levels = encode(b.cells(field), missing)
+				return
+			}
 		}
 		c.Codes[row] = code
 	}
+}
+
+// code looks a cell up. A text of a Parquet file need not be copied for that.
+func (b *Batch) code(codes map[string]int32, row, field int) (code int32, known bool) {
+	if b.values != nil && b.values.forms[field].bytes {
+		code, known = codes[string(b.values.columns[field][b.lo+row].ByteArray())]
+		return code, known
+	}
+	code, known = codes[b.cell(row, field)]
+	return code, known
 }
 
 // cells returns the cells of a field.

@@ -20,6 +20,7 @@ type valueForm struct {
 	text func(parquet.Value) string
 	// number returns a value that is a number; nil where values are read by their text.
 	number func(parquet.Value) float64
+	bytes  bool // a value is its text
 }
 
 // formOf returns the form of a type's values. What is not known has the text that the library gives it.
@@ -81,7 +82,7 @@ func physicalForm(kind parquet.Kind) valueForm {
 	case parquet.Double:
 		return valueForm{text: func(v parquet.Value) string { return formatFloat(v.Double(), 64) }, number: parquet.Value.Double}
 	case parquet.ByteArray, parquet.FixedLenByteArray:
-		return valueForm{text: func(v parquet.Value) string { return string(v.ByteArray()) }}
+		return valueForm{text: func(v parquet.Value) string { return string(v.ByteArray()) }, bytes: true}
 	}
 	return valueForm{text: parquet.Value.String}
 }
