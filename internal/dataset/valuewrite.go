@@ -12,7 +12,7 @@ import (
 // ParquetWriter writes rows that were read to score, and columns of answers behind theirs, as a
 // Parquet file. It is written in one go, so that it may be stdout, and in constant memory.
 type ParquetWriter struct {
-	writer *parquet.Writer
+	writer *parquet.GenericWriter[any]
 	inputs []parquet.Node
 	// typed has for each column of the input where in the schema it is, or -1: it is text then.
 	typed []int
@@ -33,7 +33,7 @@ func NewParquetWriter(w io.Writer, r *Reader, answers []bakeoff.ColumnSchema) (_
 	for _, c := range answers {
 		group.add(c.Name, parquet.Optional(valueNode(c.Kind)))
 	}
-	p.writer = parquet.NewWriter(w, parquet.NewSchema("rows", group), parquet.Compression(&parquet.Snappy))
+	p.writer = parquet.NewGenericWriter[any](w, parquet.NewSchema("rows", group), parquet.Compression(&parquet.Snappy))
 	return p, nil
 }
 
