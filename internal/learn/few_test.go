@@ -3,6 +3,7 @@ package learn_test
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"testing"
 
@@ -70,12 +71,16 @@ func TestFewRowsDoNotAllocate(t *testing.T) {
 		m := train(t, s.request(learner))
 		row := s.train.Slice(3, 4)
 		var p bakeoff.Predictions
-		if n := testing.AllocsPerRun(200, func() {
-			if err := m.PredictInto(t.Context(), row, 2, &p); err != nil {
-				t.Fatal(err)
-			}
-		}); n > 0 {
-			t.Errorf("%v allocations a row", n)
+		least := math.Inf(1) // of some rows: a pool may lose its memory at any time, and does under the race detector
+		for range 50 {
+			least = min(least, testing.AllocsPerRun(1, func() {
+				if err := m.PredictInto(t.Context(), row, 2, &p); err != nil {
+					t.Fatal(err)
+				}
+			}))
+		}
+		if least > 0 {
+			t.Errorf("%v allocations a row", least)
 		}
 	})
 }
