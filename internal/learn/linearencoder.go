@@ -296,10 +296,7 @@ func (e linearEncoder) encode(ctx context.Context, b *binding, lo, hi, threads i
 
 // encodeInto is encode in the calling goroutine, into a matrix that may have been another's.
 func (e linearEncoder) encodeInto(d *linear.Design, b *binding, lo, hi int) {
-	d.Rows, d.Dense, d.Hot, d.Width = hi-lo, e.dense(), len(e.Categories), e.width(b.schema)
-	d.Numbers = slices.Grow(d.Numbers[:0], d.Rows*d.Dense)[:d.Rows*d.Dense]
-	d.Slots = slices.Grow(d.Slots[:0], d.Rows*d.Hot)[:d.Rows*d.Hot]
-	clear(d.Numbers)
+	d.Reset(hi-lo, e.dense(), len(e.Categories), e.width(b.schema))
 	e.fillNumbers(d, b, lo, 0, d.Rows)
 	e.fillSlots(d, b, lo, 0, d.Rows)
 }

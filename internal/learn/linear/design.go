@@ -10,6 +10,7 @@ package linear
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -32,15 +33,23 @@ type Design struct {
 	Weights []float64
 }
 
-// NewDesign returns a design of so many rows whose numbers are zero and whose slots are none yet.
+// NewDesign returns a matrix whose numbers are zero, and whose slots are to be filled.
 func NewDesign(rows, dense, hot, width int) *Design {
-	d := &Design{Rows: rows, Dense: dense, Hot: hot, Width: width, Stride: upToFour(dense + 1)}
-	d.Numbers = make([]float64, upToFour(rows)*d.Stride)
+	d := &Design{}
+	d.Reset(rows, dense, hot, width)
+	return d
+}
+
+// Reset makes d what NewDesign returns, in the memory that it has, as far as that goes.
+func (d *Design) Reset(rows, dense, hot, width int) {
+	d.Rows, d.Dense, d.Hot, d.Width, d.Stride = rows, dense, hot, width, upToFour(dense+1)
+	numbers, slots := upToFour(rows)*d.Stride, rows*hot
+	d.Numbers = slices.Grow(d.Numbers[:0], numbers)[:numbers]
+	d.Slots = slices.Grow(d.Slots[:0], slots)[:slots]
+	clear(d.Numbers)
 	for i := range rows {
 		d.Numbers[i*d.Stride+dense] = 1
 	}
-	d.Slots = make([]int32, rows*hot)
-	return d
 }
 
 // row returns the numbers and the slots of one row.
