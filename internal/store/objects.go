@@ -56,11 +56,7 @@ func (s *Store) putObject(ctx context.Context, r io.ReadSeeker) (bakeoff.Digest,
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
 		return "", err
 	}
-	meta := jetstream.ObjectMeta{Name: string(digest), Opts: &jetstream.ObjectMetaOptions{ChunkSize: chunk}}
-	if _, err := s.objects.Put(ctx, meta, r); err != nil {
-		return "", unavailable(err)
-	}
-	return digest, nil
+	return digest, s.writeObject(ctx, digest, r)
 }
 
 // GetFile writes the object to a file at path and checks its digest; a file with another content

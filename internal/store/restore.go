@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -29,9 +28,8 @@ func (s *Store) Restore(ctx context.Context, r io.Reader) (Summary, error) {
 			return nil
 		},
 		object: func(digest bakeoff.Digest, content io.Reader) error {
-			meta := jetstream.ObjectMeta{Name: string(digest), Opts: &jetstream.ObjectMetaOptions{ChunkSize: chunk}}
-			if _, err := s.objects.Put(ctx, meta, whole{content}); err != nil {
-				return fmt.Errorf("write object %s: %w", digest.Short(), unavailable(err))
+			if err := s.writeObject(ctx, digest, content); err != nil {
+				return fmt.Errorf("write object %s: %w", digest.Short(), err)
 			}
 			return nil
 		},
@@ -40,17 +38,6 @@ func (s *Store) Restore(ctx context.Context, r io.Reader) (Summary, error) {
 		return Summary{}, fmt.Errorf("restore: %w", err)
 	}
 	return total, nil
-}
-
-// whole fills every read to its end, since a read becomes a message.
-type whole struct{ io.Reader }
-
-func (r whole) Read(p []byte) (int, error) {
-	n, err := io.ReadFull(r.Reader, p)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = nil // the next read says that this is the end
-	}
-	return n, err
 }
 
 // buckets returns the buckets of records by name.

@@ -81,7 +81,7 @@ func (s *Store) create(ctx context.Context) error {
 	}
 	g.Go(func() error { return named(s.createDecisions(ctx), "bucket decisions") })
 	g.Go(func() (err error) {
-		s.objects, err = s.js.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: "objects"})
+		s.objects, err = s.js.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: objectBucket})
 		return named(err, "object store")
 	})
 	g.Go(func() error { return named(s.createTasks(ctx), "stream tasks") })

@@ -28,6 +28,7 @@ const (
 
 // The client library's names within the stream of the object store.
 const (
+	objectBucket  = "objects"
 	objectStream  = "OBJ_objects"
 	objectMetas   = "$O.objects.M."
 	objectChunks  = "$O.objects.C."
