@@ -39,11 +39,17 @@ const ChildCommand = "__build"
 // line with what to do, since the last line there becomes the trial's reason. Where BAKEOFF_FOLDS is set,
 // it leaves a score in the place of a model, as Score describes.
 func TrainChild(ctx context.Context, learner string, env func(string) string) error {
-	request, rows, err := readRequest(ctx, learner, env)
+	request, err := readRequest(ctx, learner, env)
 	if err != nil {
 		return err
 	}
+	defer request.Part.Close()
 	if env(envFolds) != "" {
+		rows, err := dataset.ReadParquet(ctx, env(envTrain), request.Schema)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", envTrain, err)
+		}
+		request.Table = rows.Table
 		return hinted(scoreChild(ctx, request, rows, env))
 	}
 	progress, err := openProgress(env(envProgress))
@@ -62,10 +68,21 @@ func TrainChild(ctx context.Context, learner string, env func(string) string) er
 	return writeCard(ctx, model, request, filepath.Join(env(envModel), bakeoff.CardFile))
 }
 
+// cardGroups is how many groups of rows a card is made of, where the rows stay on disk.
+const cardGroups = 4
+
 // writeCard leaves the model's card beside it.
 func writeCard(ctx context.Context, model *learn.Model, r learn.Request, path string) error {
 	r.Progress(1, "writing the card")
-	c, err := card.Make(ctx, model, card.Training{Table: r.Table, Schema: r.Schema, Labels: r.Labels, Seed: r.Seed, Threads: r.Threads})
+	t := card.Training{Table: r.Table, Schema: r.Schema, Labels: r.Labels, Seed: r.Seed, Threads: r.Threads}
+	if r.Table == nil {
+		sample, rows, err := r.Part.Sample(ctx, cardGroups)
+		if err != nil {
+			return fmt.Errorf("describe the model: %w", err)
+		}
+		t.Table, t.Places = sample, rows
+	}
+	c, err := card.Make(ctx, model, t)
 	if err != nil {
 		return fmt.Errorf("describe the model: %w", err)
 	}
@@ -87,31 +104,45 @@ func hinted(err error) error {
 	return err
 }
 
-func readRequest(ctx context.Context, learner string, env func(string) string) (learn.Request, *dataset.Rows, error) {
+func readRequest(ctx context.Context, learner string, env func(string) string) (learn.Request, error) {
 	request := learn.Request{Learner: learner}
 	var err error
 	if request.Seed, err = strconv.ParseUint(env(envSeed), 10, 64); err != nil {
-		return request, nil, fmt.Errorf("read %s: %w", envSeed, err)
+		return request, fmt.Errorf("read %s: %w", envSeed, err)
 	}
 	if request.Threads, err = strconv.Atoi(env(envThreads)); err != nil {
-		return request, nil, fmt.Errorf("read %s: %w", envThreads, err)
+		return request, fmt.Errorf("read %s: %w", envThreads, err)
 	}
 	if request.Params, err = os.ReadFile(env(envParams)); err != nil {
-		return request, nil, fmt.Errorf("read %s: %w", envParams, err)
+		return request, fmt.Errorf("read %s: %w", envParams, err)
 	}
 	schema, err := os.ReadFile(env(envSchema))
 	if err != nil {
-		return request, nil, fmt.Errorf("read %s: %w", envSchema, err)
+		return request, fmt.Errorf("read %s: %w", envSchema, err)
 	}
 	if err := json.Unmarshal(schema, &request.Schema); err != nil {
-		return request, nil, fmt.Errorf("read %s: %w", envSchema, err)
+		return request, fmt.Errorf("read %s: %w", envSchema, err)
 	}
-	rows, err := dataset.ReadParquet(ctx, env(envTrain), request.Schema)
-	if err != nil {
-		return request, nil, fmt.Errorf("read %s: %w", envTrain, err)
+	if request.Part, err = dataset.OpenPart(env(envTrain), request.Schema); err != nil {
+		return request, fmt.Errorf("read %s: %w", envTrain, err)
 	}
-	request.Table, request.Labels = rows.Table, rows.Labels
-	return request, rows, nil
+	if err := readRows(ctx, &request); err != nil {
+		request.Part.Close()
+		return request, fmt.Errorf("read %s: %w", envTrain, err)
+	}
+	return request, nil
+}
+
+// tableBytes is up to which size all columns are read at once, which is faster where a learner asks for
+// one more than once.
+const tableBytes = 128 << 20
+
+func readRows(ctx context.Context, request *learn.Request) (err error) {
+	if request.Labels, err = request.Part.Labels(); err != nil || request.Part.Bytes() > tableBytes {
+		return err
+	}
+	request.Table, err = request.Part.Table(ctx)
+	return err
 }
 
 func writeModel(model *learn.Model, path string) (err error) {

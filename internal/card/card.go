@@ -24,9 +24,11 @@ import (
 
 // Training is what a model was trained on.
 type Training struct {
-	Table  *dataset.Table
+	Table  *dataset.Table // the rows, or some of them
 	Schema bakeoff.Schema
-	Labels bakeoff.Labels
+	Labels bakeoff.Labels // of all rows
+	// Places says which of the rows Table has; nil for all.
+	Places []int
 	Seed   uint64 // decides which rows are drawn
 	// Threads is how many to use; it does not change the card.
 	Threads int
@@ -50,11 +52,16 @@ const (
 // Make writes the card of a model that was trained so.
 func Make(ctx context.Context, model *learn.Model, t Training) (*bakeoff.Card, error) {
 	c := &bakeoff.Card{
-		Learner: model.Learner(), Params: model.Params(), Task: t.Schema.Task, Rows: t.Table.Rows, Weighted: t.Labels.Weights != nil,
-		Classes: countClasses(t.Labels), LeftOut: leftOut(t.Table), Metric: measure(t.Schema.Task).Name(), Repeats: repeats,
+		Learner: model.Learner(), Params: model.Params(), Task: t.Schema.Task, Rows: t.Labels.Len(), Weighted: t.Labels.Weights != nil,
+		Classes: countClasses(t.Labels), Metric: measure(t.Schema.Task).Name(), Repeats: repeats,
+	}
+	if t.Places == nil { // a few rows cannot say that all are alike
+		c.LeftOut = leftOut(t.Table)
+	} else {
+		t.Labels = labelsAt(t.Labels, t.Places)
 	}
 	columns := columnsOf(c, t.Schema)
-	steps := leastSteps + int64(t.Table.Rows)*model.Steps()/fitShare
+	steps := leastSteps + int64(c.Rows)*model.Steps()/fitShare
 	rows := int(min(steps, mostSteps) / max(1, model.Steps()) / 2) // half for each of the two
 	a := asked{model, t.Threads}
 	if err := importance(ctx, c, a, t, columns, min(max(rows/(1+repeats*len(columns)), leastRows), mostRows)); err != nil {
@@ -194,6 +201,10 @@ func drawn(t *dataset.Table, most int, seed uint64) *dataset.Table {
 		c.Numbers, c.Codes = at(c.Numbers, places), at(c.Codes, places)
 	}
 	return few
+}
+
+func labelsAt(l bakeoff.Labels, places []int) bakeoff.Labels {
+	return bakeoff.Labels{Classes: l.Classes, Codes: at(l.Codes, places), Values: at(l.Values, places), Weights: at(l.Weights, places)}
 }
 
 func at[T any](values []T, places []int) []T {

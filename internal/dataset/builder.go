@@ -49,8 +49,25 @@ func (b *builder) errorf(format string, args ...any) *bakeoff.Error {
 	return bakeoff.Errorf(bakeoff.CodeInvalid, "%s: "+format, append([]any{b.source.Path}, args...)...)
 }
 
+// The shares of the work at which its parts begin, as they are where a file is large: the first pass,
+// another where the first left something open, the second, and the ends of the files.
+const (
+	surveyFrom = 0.0
+	settleFrom = 0.40
+	fillFrom   = 0.42
+	endFrom    = 0.95
+)
+
+// progress has the next pass told as the work from one share to another.
+func (b *builder) progress(from, to float64) {
+	if b.source.Progress != nil {
+		b.rows.told = func(share float64) { b.source.Progress(from + share*(to-from)) }
+	}
+}
+
 // find makes the first pass, and one more where that left open which categories there are.
 func (b *builder) find(ctx context.Context, features []string, identity bakeoff.Identity) error {
+	b.progress(surveyFrom, settleFrom)
 	if err := b.survey(ctx, features, identity); err != nil {
 		return err
 	}
@@ -140,6 +157,7 @@ func (b *builder) freeze(ctx context.Context, identity bakeoff.Identity, paths [
 			}
 		}
 	}
+	b.progress(fillFrom, endFrom)
 	if err := f.run(ctx); err != nil {
 		return snapshot, err
 	}

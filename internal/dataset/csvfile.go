@@ -31,8 +31,10 @@ type csvFile struct {
 	header []string
 	closer io.Closer
 	reader io.Reader
+	size   int64 // of the file, in bytes
 	comma  byte
-	text   []byte // what has been read, and from at on is not taken yet
+	bytes  int64  // that have been read
+	text   []byte // the last of them, and from at on what is not taken yet
 	at     int
 	last   bool  // nothing comes behind text
 	line   int   // of the byte at at, from 1
@@ -41,7 +43,7 @@ type csvFile struct {
 
 	// What next takes from.
 	block *block
-	taken int // rows of it
+	used  int // rows of it
 	cells []string
 }
 
@@ -71,12 +73,14 @@ func openCSVFile(path string) (*csvFile, error) {
 	if err != nil {
 		return nil, openError(path, err)
 	}
-	f, err := newCSVFile(path, file)
-	if err != nil {
+	f := &csvFile{path: path, reader: file, closer: file, line: 1}
+	if info, err := file.Stat(); err == nil {
+		f.size = info.Size()
+	}
+	if err := f.begin(); err != nil {
 		_ = file.Close() // read only
 		return nil, err
 	}
-	f.closer = file
 	return f, nil
 }
 
@@ -88,21 +92,20 @@ func openError(path string, err error) error {
 	return bakeoff.Errorf(bakeoff.CodeInvalid, "open data: %w", err)
 }
 
-// newCSVFile reads the header of the CSV text in r. The path only names it in errors.
-func newCSVFile(path string, r io.Reader) (*csvFile, error) {
-	f := &csvFile{path: path, reader: r, line: 1}
+// begin finds out how the file is written, and reads its header.
+func (f *csvFile) begin() error {
 	if err := f.more(); err != nil {
-		return nil, err
+		return err
 	}
 	sample := f.text[:min(len(f.text), sampleSize)]
-	if err := checkFormat(path, sample); err != nil {
-		return nil, err
+	if err := checkFormat(f.path, sample); err != nil {
+		return err
 	}
 	if rest, found := bytes.CutPrefix(sample, []byte("\ufeff")); found {
 		f.at, sample = len(sample)-len(rest), rest
 	}
 	f.comma = detectDelimiter(sample)
-	return f, f.readHeader()
+	return f.readHeader()
 }
 
 // more reads another piece of the file behind what is not taken yet.
@@ -111,6 +114,7 @@ func (f *csvFile) more() error {
 	f.text, f.at = slices.Grow(f.text[:left], blockBytes), 0
 	n, err := io.ReadFull(f.reader, f.text[left:left+blockBytes])
 	f.text = f.text[:left+n]
+	f.bytes += int64(n)
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		f.last = true
 		return nil
@@ -173,18 +177,18 @@ func (f *csvFile) readHeader() error {
 // next returns the cells of the next record, as many as the header has. The slice is valid until the
 // next call, its texts for as long as anybody wants. At the end it returns io.EOF.
 func (f *csvFile) next() ([]string, error) {
-	if f.block == nil || f.taken == f.block.rows {
+	if f.block == nil || f.used == f.block.rows {
 		b, err := f.nextBlock()
 		if err != nil {
 			return nil, err
 		}
-		f.block, f.taken = b, 0
+		f.block, f.used = b, 0
 	}
 	f.cells = f.cells[:0]
 	for field := range f.header {
-		f.cells = append(f.cells, f.block.cell(f.taken, field))
+		f.cells = append(f.cells, f.block.cell(f.used, field))
 	}
-	f.taken++
+	f.used++
 	return f.cells, nil
 }
 
@@ -193,7 +197,7 @@ func (f *csvFile) place() (row, line int) {
 	if f.block == nil {
 		return 0, 0
 	}
-	return f.block.first + f.taken, int(f.block.lines[f.taken-1])
+	return f.block.first + f.used, int(f.block.lines[f.used-1])
 }
 
 // nextBlock returns the next rows, at least one. At the end it returns io.EOF.
@@ -224,6 +228,9 @@ func (f *csvFile) nextBlock() (*block, error) {
 	b.text = string(f.text[:f.at])
 	return b, nil
 }
+
+// taken is how much of the file is behind, in bytes.
+func (f *csvFile) taken() int64 { return f.bytes - int64(len(f.text)-f.at) }
 
 // ragged reports an error where a row does not have as many cells as the header.
 func (f *csvFile) ragged(cells, line int) error {

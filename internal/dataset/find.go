@@ -118,6 +118,7 @@ func (b *builder) settle(ctx context.Context) error {
 		}
 	}
 	if len(open) > 0 {
+		b.progress(settleFrom, fillFrom)
 		if err := b.rows.each(ctx, pass{workers: 1, then: func(_ int, p *block) error {
 			for _, s := range open {
 				s.regather(p, b.sides[p.first:])

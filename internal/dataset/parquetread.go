@@ -22,14 +22,9 @@ func ReadParquet(ctx context.Context, path string, schema bakeoff.Schema) (*Rows
 		return nil, err
 	}
 	defer f.close()
-	r := &Rows{Table: &Table{Rows: f.rows, Columns: make([]Column, len(schema.Columns))}}
-	for i, c := range schema.Columns {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		if r.Table.Columns[i], err = f.feature(c); err != nil {
-			return nil, err
-		}
+	r := &Rows{}
+	if r.Table, err = f.table(ctx, schema); err != nil {
+		return nil, err
 	}
 	if r.Labels, err = f.labels(schema); err != nil {
 		return nil, err

@@ -52,7 +52,8 @@ func (r *Reader) open(format Format) (err error) {
 	switch {
 	case format == FormatCSV && r.path == Stream:
 		r.path = "stdin"
-		r.texts, err = newCSVFile(r.path, os.Stdin)
+		r.texts = &csvFile{path: r.path, reader: os.Stdin, line: 1}
+		err = r.texts.begin()
 	case format == FormatCSV:
 		r.texts, err = openCSVFile(r.path)
 	case r.path == Stream:

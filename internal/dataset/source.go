@@ -22,6 +22,9 @@ type Source struct {
 	Ignore  []string
 	Missing []string // texts that mean a missing value, beside "", ?, NA, NaN and null
 	Split   bakeoff.Split
+	// Progress is told how much of the work is done, as a share from 0 to 1 that never falls, from one
+	// goroutine at a time; nil for nobody.
+	Progress func(share float64)
 	// Previous is the identity of the pipeline's earlier snapshots, nil for the first.
 	Previous *bakeoff.Identity
 }
@@ -34,7 +37,7 @@ type Source struct {
 // A large file is read twice, or three times where its categories are not clear before it ends. What is
 // held in memory of it are the distinct texts of the categories, and some 30 bytes a row.
 func Freeze(ctx context.Context, s Source, trainPath, holdoutPath string) (bakeoff.Snapshot, error) {
-	snapshot, err := frame(ctx, s, [3]string{inTrain: trainPath, inHoldout: holdoutPath})
+	snapshot, err := frame(ctx, s, [3]string{inTrain: trainPath, inHoldout: holdoutPath}, keptBytes)
 	if err != nil {
 		return bakeoff.Snapshot{}, err
 	}
@@ -48,11 +51,12 @@ func Freeze(ctx context.Context, s Source, trainPath, holdoutPath string) (bakeo
 
 // Inspect finds what Freeze would, and writes nothing: the digests of the result are empty.
 func Inspect(ctx context.Context, s Source) (bakeoff.Snapshot, error) {
-	return frame(ctx, s, [3]string{})
+	return frame(ctx, s, [3]string{}, keptBytes)
 }
 
-// frame reads, splits and describes a source, and writes the parts that have a path.
-func frame(ctx context.Context, s Source, paths [3]string) (bakeoff.Snapshot, error) {
+// frame reads, splits and describes a source, and writes the parts that have a path. The text of a file
+// of at most keep bytes is read once.
+func frame(ctx context.Context, s Source, paths [3]string, keep int64) (bakeoff.Snapshot, error) {
 	file, err := openCSVFile(s.Path)
 	if err != nil {
 		return bakeoff.Snapshot{}, err
@@ -67,7 +71,7 @@ func frame(ctx context.Context, s Source, paths [3]string) (bakeoff.Snapshot, er
 			WithHint("at least one column that is neither target nor key is needed")
 	}
 	b := &builder{
-		source: s, rows: newTextRows(file), missing: newMissingTexts(s.Missing),
+		source: s, rows: newTextRows(file, keep), missing: newMissingTexts(s.Missing),
 		raw: newRawTable(file.path, file.header, s.Target, s.Split.Column, s.Weight),
 	}
 	identity, note := identify(s, file.header, features)

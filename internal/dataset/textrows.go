@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"runtime"
 	"slices"
 	"sync"
@@ -14,7 +13,8 @@ import (
 	"github.com/bakeoffhq/bakeoff"
 )
 
-// keptBytes is up to which size the text of a file is kept in memory between two passes over it.
+// keptBytes is up to which size the text of a file is kept in memory between two passes over it: that
+// is faster, and its owner may write to it meanwhile.
 const keptBytes = 64 << 20
 
 // textRows are the rows of a file as text, to be gone through more than once: those of a small file
@@ -22,21 +22,17 @@ const keptBytes = 64 << 20
 type textRows struct {
 	path   string
 	file   *csvFile // of the first pass
-	size   int64    // of the file in bytes, -1 where that is not known
+	size   int64    // of the file in bytes
+	keep   bool     // the file is small
 	kept   []*block // of a small file, after the first pass
 	rows   int      // after the first pass
 	sum    uint64   // of all text, after the first pass
 	passes int
+	told   func(share float64) // of the current pass, from 0 to 1; or nil
 }
 
-func newTextRows(file *csvFile) *textRows {
-	t := &textRows{path: file.path, file: file, size: -1}
-	if f, ok := file.closer.(*os.File); ok {
-		if info, err := f.Stat(); err == nil {
-			t.size = info.Size()
-		}
-	}
-	return t
+func newTextRows(file *csvFile, keep int64) *textRows {
+	return &textRows{path: file.path, file: file, size: file.size, keep: file.size <= keep}
 }
 
 // pass is one way through the rows.
@@ -59,7 +55,7 @@ func allWorkers() int { return min(maxWorkers, runtime.GOMAXPROCS(0)) }
 func (t *textRows) each(ctx context.Context, p pass) error {
 	t.passes++
 	read := t.replay
-	if t.passes == 1 || t.kept == nil {
+	if t.passes == 1 || !t.keep {
 		read = t.read
 	}
 	within, cancel := context.WithCancelCause(ctx)
@@ -128,7 +124,6 @@ func (t *textRows) read(take func(*block) error) error {
 		file = again
 	}
 	sum := xxhash.New()
-	keep := t.passes == 1 && t.size >= 0 && t.size <= keptBytes
 	for {
 		b, err := file.nextBlock()
 		if errors.Is(err, io.EOF) {
@@ -140,13 +135,16 @@ func (t *textRows) read(take func(*block) error) error {
 		if t.passes > 1 && b.first+b.rows > t.rows {
 			return t.changed()
 		}
-		if keep {
+		if t.keep {
 			t.kept = append(t.kept, b)
 		} else {
 			_, _ = sum.WriteString(b.text) // never fails, by its documentation
 		}
 		if err := take(b); err != nil {
 			return err
+		}
+		if t.told != nil && t.size > 0 {
+			t.told(min(1, float64(file.taken())/float64(t.size)))
 		}
 	}
 }

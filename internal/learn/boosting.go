@@ -14,7 +14,7 @@ import (
 func gradientBoosting() *learner {
 	p := tree.DefaultBoostParams()
 	return &learner{
-		name: GradientBoosting, tasks: anyTask, train: trainBoosting, decode: decodeTrees,
+		name: GradientBoosting, tasks: anyTask, train: trainBoosting, decode: decodeTrees, byColumn: true,
 		parameters: []Parameter{
 			classWeight(),
 			{Name: "early_stopping", Type: TypeBoolean, Default: p.EarlyStopping, Doc: "Stop when a part of the training rows, held back for it, gets no better."},

@@ -97,6 +97,8 @@ type binding struct {
 	codes [][]int32
 	// arena has the memory of values that are not the table's own; nil to allocate them.
 	arena *arena
+	// part has the columns where they are nil: each is read when it is asked for.
+	part *source
 }
 
 // bind finds the schema's columns in a table by name. A column that is missing or of another kind
@@ -182,6 +184,15 @@ func translate(levels, categories []string) []int32 {
 	return to
 }
 
+// column returns a column of the schema: that of the table, or one that is read for this call, whose
+// codes are the schema's.
+func (b *binding) column(i int) *dataset.Column {
+	if b.part != nil {
+		return b.part.column(i)
+	}
+	return b.columns[i]
+}
+
 // code returns the schema's code of a category cell; -1 for a missing or an unseen one.
 func (b *binding) code(column, row int) int32 {
 	c := b.columns[column].Codes[row]
@@ -195,7 +206,7 @@ func (b *binding) code(column, row int) int32 {
 // share memory with the table.
 func (b *binding) category(column, lo, hi int) []int32 {
 	if b.codes[column] == nil {
-		return b.columns[column].Codes[lo:hi]
+		return b.column(column).Codes[lo:hi]
 	}
 	codes := b.arena.codes(hi - lo)
 	for i := range codes {
@@ -208,7 +219,7 @@ func (b *binding) category(column, lo, hi int) []int32 {
 // a missing one. Infinities count as missing: no mean and no bin has a place for them. It may
 // share memory with the table.
 func (b *binding) numbers(f feature, lo, hi int) []float64 {
-	values := b.columns[f.Column].Numbers[lo:hi]
+	values := b.column(f.Column).Numbers[lo:hi]
 	if f.Part == "" && !slices.ContainsFunc(values, infinite) {
 		return values
 	}

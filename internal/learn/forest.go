@@ -22,7 +22,7 @@ type growForest func(context.Context, tree.Data, bakeoff.Labels, tree.ForestPara
 
 func forestLearner(name string, p tree.ForestParams, grow growForest) *learner {
 	return &learner{
-		name: name, tasks: anyTask, decode: decodeTrees,
+		name: name, tasks: anyTask, decode: decodeTrees, byColumn: true,
 		train: func(ctx context.Context, j *job) (fitted, error) {
 			p, err := j.forest(p)
 			if err != nil {

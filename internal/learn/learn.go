@@ -39,6 +39,9 @@ type learner struct {
 	train      func(ctx context.Context, j *job) (fitted, error)
 	// decode reads what a model's file says of the encoder, and what appendBinary wrote.
 	decode func(h header, body []byte) (fitted, error)
+	// byColumn says that train asks for the columns one after the other, and so learns from more rows
+	// than memory can hold.
+	byColumn bool
 }
 
 // job is a request whose parts are known to fit together.
@@ -46,6 +49,21 @@ type job struct {
 	Request
 	*binding
 	params json.RawMessage // canonical, with defaults
+	before float64         // the share of the work that reading the rows is, where that takes its time
+}
+
+// report passes on how much of what follows reading the rows is done.
+func (j *job) report(fraction float64, format string, args ...any) {
+	j.Request.report(j.before+(1-j.before)*fraction, format, args...)
+}
+
+// reading has what is read of the part told as the first share of the work; cost is that of all that is
+// read, as a source counts it.
+func (j *job) reading(share float64, cost int) {
+	j.before = share
+	j.part.tell = func(done int) {
+		j.Request.report(share*min(1, float64(done)/float64(cost)), "reading the rows")
+	}
 }
 
 // settings reads the parameters into a learner's own struct, whose JSON names are those of its

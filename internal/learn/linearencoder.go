@@ -151,7 +151,7 @@ func isMissing(v float64) bool { return v-v != 0 }
 // memory with the table.
 func (f feature) values(b *binding, lo, hi int) []float64 {
 	if f.Part == "" {
-		return b.columns[f.Column].Numbers[lo:hi]
+		return b.column(f.Column).Numbers[lo:hi]
 	}
 	return b.numbers(f, lo, hi)
 }
@@ -194,11 +194,17 @@ func fitOneHot(b *binding, column int) oneHot {
 	h := oneHot{Column: column}
 	levels := len(b.schema.Columns[column].Categories)
 	count := make([]int, levels)
-	for row, raw := range b.columns[column].Codes {
-		if raw < 0 {
+	c, to := b.column(column), b.codes[column]
+	for _, code := range c.Codes {
+		if code < 0 {
 			h.Missing = true
-		} else if c := b.code(column, row); c >= 0 {
-			count[c]++
+			continue
+		}
+		if to != nil {
+			code = to[code]
+		}
+		if code >= 0 {
+			count[code]++
 		}
 	}
 	if levels <= maxLevels {
@@ -299,6 +305,16 @@ func (e linearEncoder) encodeInto(d *linear.Design, b *binding, lo, hi int) {
 	d.Reset(hi-lo, e.dense(), len(e.Categories), e.width(b.schema))
 	e.fillNumbers(d, b, lo, 0, d.Rows)
 	e.fillSlots(d, b, lo, 0, d.Rows)
+}
+
+// encodePart returns the rows of a part as a linear model sees them, without having all of them in
+// memory in another form.
+func (e linearEncoder) encodePart(ctx context.Context, b *binding, threads int) (*linear.Design, error) {
+	d := linear.NewDesign(b.rows, e.dense(), len(e.Categories), e.width(b.schema))
+	return d, b.part.each(ctx, threads, func(rows *binding, before int) {
+		e.fillNumbers(d, rows, -before, before, before+rows.rows)
+		e.fillSlots(d, rows, -before, before, before+rows.rows)
+	})
 }
 
 // fillNumbers fills in the numbers of rows from up to to of d, which are lo further on in b.

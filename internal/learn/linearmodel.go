@@ -15,7 +15,7 @@ import (
 func logisticRegression() *learner {
 	p := linear.DefaultLogisticParams()
 	return &learner{
-		name: LogisticRegression, tasks: classification, train: trainLogistic, decode: decodeLinear,
+		name: LogisticRegression, tasks: classification, train: trainLogistic, decode: decodeLinear, byColumn: true,
 		parameters: []Parameter{
 			{Name: "C", Type: TypeNumber, Default: p.C, Min: 1e-9, Max: 1e9, Doc: "Inverse strength of the L2 penalty: smaller is stronger."},
 			classWeight(),
@@ -28,7 +28,7 @@ func logisticRegression() *learner {
 // linearRegression is linear.Ridge behind the same encoder.
 func linearRegression() *learner {
 	return &learner{
-		name: LinearRegression, tasks: []bakeoff.LearningTask{bakeoff.Regression}, train: trainRidge, decode: decodeLinear,
+		name: LinearRegression, tasks: []bakeoff.LearningTask{bakeoff.Regression}, train: trainRidge, decode: decodeLinear, byColumn: true,
 		parameters: []Parameter{
 			{Name: "alpha", Type: TypeNumber, Default: 1.0, Min: 1e-9, Max: 1e12, Doc: "Strength of the L2 penalty: larger is stronger."},
 		},
@@ -72,11 +72,19 @@ func trainRidge(ctx context.Context, j *job) (fitted, error) {
 
 // trainLinear encodes the rows, and has fit find the coefficients.
 func trainLinear(ctx context.Context, j *job, fit func(*linear.Design, linear.Options) (*linear.Model, error)) (*linearModel, error) {
+	if j.part != nil {
+		j.reading(0.7, j.part.columns(len(features(j.Schema)))+j.part.groups())
+	}
 	encoder, err := fitLinearEncoder(ctx, j.binding, j.Threads)
 	if err != nil {
 		return nil, err
 	}
-	design, err := encoder.encode(ctx, j.binding, 0, j.rows, j.Threads)
+	var design *linear.Design
+	if j.part != nil {
+		design, err = encoder.encodePart(ctx, j.binding, j.Threads)
+	} else {
+		design, err = encoder.encode(ctx, j.binding, 0, j.rows, j.Threads)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -17,12 +17,15 @@ type Request struct {
 	Learner string
 	Params  json.RawMessage // a JSON object as Check wants it; nil for the defaults
 	Table   *dataset.Table  // the features of the training rows; columns that Schema lacks are ignored
-	Schema  bakeoff.Schema  // learnt from the same rows
-	Labels  bakeoff.Labels  // one a row; its classes are those of Schema
-	Seed    uint64          // decides all that a learner draws
-	Threads int             // how many to use; at least one is used
-	// Progress is told how far the training is, as a share from 0 to 1 and in words, from the
-	// goroutine that called Train; it may be nil.
+	// Part has the features where Table is nil, on disk: learners that can read a column at a time do, and
+	// take no memory for all of them at once. It was frozen by Schema.
+	Part    *dataset.Part
+	Schema  bakeoff.Schema // learnt from the same rows
+	Labels  bakeoff.Labels // one a row; its classes are those of Schema
+	Seed    uint64         // decides all that a learner draws
+	Threads int            // how many to use; at least one is used
+	// Progress is told how far the training is, as a share from 0 to 1 and in words, from one goroutine
+	// at a time; it may be nil.
 	Progress func(fraction float64, message string)
 }
 
@@ -37,7 +40,7 @@ func Train(ctx context.Context, r Request) (*Model, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	b, err := bind(r.Schema, r.Table)
+	b, err := r.bind(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -47,6 +50,9 @@ func Train(ctx context.Context, r Request) (*Model, error) {
 		return nil, err
 	}
 	m.fitted, err = lookup(r.Learner).train(ctx, j)
+	if failed := b.part.failed(); failed != nil {
+		err = failed // what was learnt is from columns without values
+	}
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx) // says more than that there was one
 	}
@@ -54,6 +60,29 @@ func Train(ctx context.Context, r Request) (*Model, error) {
 		return nil, fmt.Errorf("train %s: %w", r.Learner, err)
 	}
 	return m, nil
+}
+
+// bind joins the schema with the rows. A learner that needs all columns at once has them read.
+func (r Request) bind(ctx context.Context) (*binding, error) {
+	if r.Table != nil {
+		return bind(r.Schema, r.Table)
+	}
+	if lookup(r.Learner).byColumn {
+		return bindPart(r.Schema, r.Part), nil
+	}
+	t, err := r.Part.Table(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read training rows: %w", err)
+	}
+	return bind(r.Schema, t)
+}
+
+// size is the number of training rows.
+func (r Request) size() int {
+	if r.Table != nil {
+		return r.Table.Rows
+	}
+	return r.Part.Rows()
 }
 
 // check looks at what does not need a learner to be wrong.
@@ -65,11 +94,11 @@ func (r Request) check() error {
 	if err := checkSchema(r.Schema); err != nil {
 		return bakeoff.Errorf(bakeoff.CodeInvalid, "schema: %w", err)
 	}
-	if r.Table.Rows == 0 {
+	if r.size() == 0 {
 		return bakeoff.Errorf(bakeoff.CodeInvalid, "there are no training rows")
 	}
-	if r.Labels.Len() != r.Table.Rows {
-		return bakeoff.Errorf(bakeoff.CodeInternal, "%d labels for %d rows", r.Labels.Len(), r.Table.Rows)
+	if r.Labels.Len() != r.size() {
+		return bakeoff.Errorf(bakeoff.CodeInternal, "%d labels for %d rows", r.Labels.Len(), r.size())
 	}
 	if err := checkWeights(r.Labels); err != nil {
 		return err

@@ -66,6 +66,23 @@ func (e treeEncoder) encodeInto(d *tree.Data, b *binding, lo, hi int) {
 	}
 }
 
+// encodeAll returns all rows as trees see them; of a part, what reads them.
+func (e treeEncoder) encodeAll(b *binding) tree.Data {
+	if b.part == nil {
+		return e.encode(b, 0, b.rows)
+	}
+	d := tree.Data{Rows: b.rows, Columns: make([]tree.Column, len(e.Features))}
+	for i, f := range e.Features {
+		c := b.schema.Columns[f.Column]
+		if c.Kind == bakeoff.KindCategory {
+			d.Columns[i] = tree.Column{Levels: len(c.Categories), Read: func() ([]float64, []int32) { return nil, b.category(f.Column, 0, b.rows) }}
+			continue
+		}
+		d.Columns[i].Read = func() ([]float64, []int32) { return b.numbers(f, 0, b.rows), nil }
+	}
+	return d
+}
+
 // check reports whether the encoder is one that the schema can have.
 func (e treeEncoder) check(schema bakeoff.Schema) error {
 	for _, f := range e.Features {

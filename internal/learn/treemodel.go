@@ -18,8 +18,12 @@ type treeModel struct {
 // trainTrees encodes the rows, and has fit grow trees; unit is what it counts its progress in.
 func trainTrees(j *job, unit string, fit func(tree.Data, tree.Options) (*tree.Ensemble, error)) (*treeModel, error) {
 	t := &treeModel{treeEncoder: fitTreeEncoder(j.binding)}
+	data := t.encodeAll(j.binding)
+	if j.part != nil {
+		j.reading(0.2, j.part.columns(len(data.Columns)))
+	}
 	var err error
-	t.ensemble, err = fit(t.encode(j.binding, 0, j.rows), tree.Options{Seed: j.Seed, Threads: j.Threads, Progress: func(done, total int) {
+	t.ensemble, err = fit(data, tree.Options{Seed: j.Seed, Threads: j.Threads, Progress: func(done, total int) {
 		j.report(float64(done)/float64(total), "%s %d/%d", unit, done, total)
 	}})
 	if err != nil {

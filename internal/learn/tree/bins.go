@@ -39,7 +39,7 @@ func binFeatures(d Data, bins int, o Options) []feature {
 	sample := sampleRows(d.Rows, o.Seed)
 	all := make([]feature, len(d.Columns))
 	inParallel(o.Threads, len(d.Columns), func(_, i int) {
-		c := d.Columns[i]
+		c := d.Columns[i].read()
 		if c.Levels > 0 {
 			all[i] = binCategory(c, bins)
 		} else {

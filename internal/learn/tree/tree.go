@@ -14,6 +14,17 @@ type Column struct {
 	Codes []int32
 	// Levels is the number of levels of a category; it is zero for numbers.
 	Levels int
+	// Read returns Numbers or Codes where they are not here, to be let go when they are binned; nil
+	// where they are here. It may be called from several goroutines.
+	Read func() (numbers []float64, codes []int32)
+}
+
+// read returns the column with its values.
+func (c Column) read() Column {
+	if c.Read != nil {
+		c.Numbers, c.Codes = c.Read()
+	}
+	return c
 }
 
 // Data holds rows by column. Every column has Rows values.
@@ -105,6 +116,9 @@ func (d Data) check() error {
 		return bakeoff.Errorf(bakeoff.CodeInvalid, "%d columns, want at most %d", len(d.Columns), maxColumns)
 	}
 	for i, c := range d.Columns {
+		if c.Read != nil {
+			continue
+		}
 		n := len(c.Numbers)
 		if c.Levels > 0 {
 			n = len(c.Codes)

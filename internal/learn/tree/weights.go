@@ -29,6 +29,12 @@ func present(d Data, y bakeoff.Labels) (Data, bakeoff.Labels, error) {
 	kept := Data{Rows: len(rows), Columns: make([]Column, len(d.Columns))}
 	for i, c := range d.Columns {
 		kept.Columns[i] = Column{Numbers: pick(c.Numbers, rows), Codes: pick(c.Codes, rows), Levels: c.Levels}
+		if read := c.Read; read != nil {
+			kept.Columns[i].Read = func() ([]float64, []int32) {
+				numbers, codes := read()
+				return pick(numbers, rows), pick(codes, rows)
+			}
+		}
 	}
 	return kept, bakeoff.Labels{
 		Classes: y.Classes, Codes: pick(y.Codes, rows), Values: pick(y.Values, rows), Weights: pick(y.Weights, rows),
