@@ -190,7 +190,7 @@ type EventKind string
 const (
 	EventPhase    EventKind = "phase"    // the run entered the phase in Message
 	EventStarted  EventKind = "started"  // a trial's attempt began
-	EventProgress EventKind = "progress" // a trial's progress
+	EventProgress EventKind = "progress" // a trial's progress or, without a candidate, that of the phase
 	EventBuilt    EventKind = "built"    // a trial ended well
 	EventFailed   EventKind = "failed"   // a trial ended badly, for the reason in Message
 	EventRetry    EventKind = "retry"    // a trial's attempt failed, for the reason in Message, and is tried again

@@ -87,12 +87,27 @@ func (t *Tasks) Snapshot(ctx context.Context, a bakeoff.Attempt) (result bakeoff
 		return result, err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
-	return t.freeze(ctx, p, run.Due(), dir)
+	return t.freeze(ctx, p, run, dir)
 }
 
-// freeze freezes the rows of a pipeline as they are split at a moment.
-func (t *Tasks) freeze(ctx context.Context, p *bakeoff.Pipeline, due time.Time, dir string) (result bakeoff.Result, err error) {
-	source := Source(p, due)
+// storeFrom is the share of freezing at which the frozen rows begin to be stored.
+const storeFrom = 0.75
+
+// phase returns what tells of the progress of a run's phase, now and then.
+func (t *Tasks) phase(ctx context.Context, run string) func(share float64) {
+	pace, tell := bakeoff.NewPace(time.Now()), t.teller(bakeoff.Event{Run: run})
+	return func(share float64) {
+		if pace.Due(time.Now(), share) {
+			_ = tell(ctx, bakeoff.EventProgress, share, "") // the work is worth more than its progress bar
+		}
+	}
+}
+
+// freeze freezes the rows of a pipeline as they are split when a run is due.
+func (t *Tasks) freeze(ctx context.Context, p *bakeoff.Pipeline, run bakeoff.Run, dir string) (result bakeoff.Result, err error) {
+	source := Source(p, run.Due())
+	told := t.phase(ctx, run.ID)
+	source.Progress = func(share float64) { told(storeFrom * share) }
 	if source.Previous, err = t.Store.Identity(ctx, p.Name); err != nil {
 		return result, err
 	}
@@ -115,7 +130,8 @@ func (t *Tasks) freeze(ctx context.Context, p *bakeoff.Pipeline, due time.Time, 
 	if snapshot.Fingerprint, snapshot.FingerprintBytes, err = dataset.WriteFingerprint(train, fingerprint); err != nil {
 		return result, err
 	}
-	for _, path := range []string{train, holdout, fingerprint} {
+	for i, path := range []string{train, holdout, fingerprint} {
+		told([]float64{storeFrom, 0.95, 0.99}[i])
 		if _, err := t.Store.PutFile(ctx, path); err != nil {
 			return result, err
 		}

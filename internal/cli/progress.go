@@ -178,8 +178,11 @@ func laterAttempt(e bakeoff.Event) string {
 	return strconv.Itoa(e.Attempt)
 }
 
-// pulse says how far the candidates are that are being built, and for how long that goes on.
+// pulse says how far the phase is, or the candidates that are being built and for how long that goes on.
 func (p *progress) pulse(now time.Time) []string {
+	if p.board.share > 0 {
+		return []string{"phase", p.board.phase, "done", percent(p.board.share)}
+	}
 	var pairs []string
 	var first time.Time
 	for _, b := range p.board.bars {

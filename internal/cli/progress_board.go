@@ -34,6 +34,7 @@ type bar struct {
 // board is what a person sees of a run: a fold of its events.
 type board struct {
 	run, phase string
+	share      float64 // of the phase that is done, 0 where nobody tells
 	ended      bool
 	deadline   time.Time // of the run; zero for none
 	bars       []bar
@@ -60,7 +61,12 @@ var phases = map[bakeoff.Phase]string{
 func (b *board) apply(e bakeoff.Event) {
 	b.run = e.Run
 	switch e.Kind {
+	case bakeoff.EventProgress:
+		if e.Candidate == "" {
+			b.share = min(max(e.Progress, 0), 1)
+		}
 	case bakeoff.EventPhase:
+		b.share = 0
 		if b.phase = phases[bakeoff.Phase(e.Message)]; b.phase == "" {
 			b.phase = plain.Line(e.Message)
 		}
@@ -158,7 +164,7 @@ func (b *board) draw(l look, now time.Time) []string {
 	if !l.utf8 {
 		m = asciiMarks
 	}
-	lines := []string{strings.TrimSpace(plain.Line(b.run) + "  " + b.phase + b.timeLeft(now))}
+	lines := []string{strings.TrimSpace(plain.Line(b.run) + "  " + b.phase + b.done() + b.timeLeft(now))}
 	room := 0
 	if l.height > 0 {
 		room = max(l.height-4, 1) // without its own line, the cursor's, and two for text to come in above
@@ -181,6 +187,14 @@ func (b *board) draw(l look, now time.Time) []string {
 		}
 	}
 	return lines
+}
+
+// done says how much of the phase is done, where that is told.
+func (b *board) done() string {
+	if b.share == 0 || b.ended {
+		return ""
+	}
+	return ", " + percent(b.share)
 }
 
 // timeLeft says for how long the run may go on, where it has a deadline.

@@ -265,3 +265,28 @@ func TestUTF8Locale(t *testing.T) {
 		}
 	}
 }
+
+// A phase that takes its time tells how far it is, and the next begins anew.
+func TestAPhaseTellsHowFarItIs(t *testing.T) {
+	event := func(seconds int, kind bakeoff.EventKind, progress float64, message string) bakeoff.Event {
+		return bakeoff.Event{Time: night.Add(time.Duration(seconds) * time.Second), Run: "higgs-20261122T200000Z", Kind: kind, Progress: progress, Message: message}
+	}
+	var out bytes.Buffer
+	p := newProgress(&out, progressPlain, look{}, newBoard(nil))
+	p.zone = seoul
+	for _, e := range []bakeoff.Event{
+		event(0, bakeoff.EventPhase, 0, "snapshot"), event(5, bakeoff.EventProgress, 0.2, ""), event(20, bakeoff.EventProgress, 0.421, ""),
+	} {
+		p.Event(e)
+	}
+	if want := "run=higgs-20261122T200000Z phase=\"freezing the rows\" done=42%\n"; !strings.HasSuffix(out.String(), want) {
+		t.Errorf("lines\n%s, want the last to end in %s", out.String(), want)
+	}
+	if line, want := p.board.draw(look{}, night)[0], "higgs-20261122T200000Z  freezing the rows, 42%"; line != want {
+		t.Errorf("line %q, want %q", line, want)
+	}
+	p.Event(event(30, bakeoff.EventPhase, 0, "evaluate"))
+	if line, want := p.board.draw(look{}, night)[0], "higgs-20261122T200000Z  judging"; line != want {
+		t.Errorf("line %q, want %q", line, want)
+	}
+}

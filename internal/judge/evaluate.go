@@ -53,6 +53,8 @@ type Inputs struct {
 	Hold    *bakeoff.Hold // or nil
 	// At is the run's tick, or else when it was made; Moved is when the champion became that.
 	At, Moved time.Time
+	// Progress is told how much of the answers is there, as a share from 0 to 1; nil for nobody.
+	Progress func(share float64)
 	// Open opens an artifact for rows of a schema, in the runtime that serves it. It may be called
 	// for one contestant after the other, never for two at once.
 	Open func(ctx context.Context, artifact bakeoff.Digest, recipe bakeoff.Candidate, schema bakeoff.Schema) (Scorer, error)
@@ -80,7 +82,7 @@ func evaluate(ctx context.Context, in Inputs) (bakeoff.Decision, Case, error) {
 	}
 	for _, e := range in.Entries {
 		k := Contestant{Candidate: e.Trial.Candidate, Role: bakeoff.RoleChallenger, Trial: e.Trial}
-		if err := in.answer(ctx, &k, e.Recipe, in.Snapshot.Schema, table); err != nil {
+		if err := in.answer(ctx, c, &k, e.Recipe, in.Snapshot.Schema, table); err != nil {
 			return bakeoff.Decision{}, c, err
 		}
 		c.Contestants = append(c.Contestants, k)
@@ -88,7 +90,7 @@ func evaluate(ctx context.Context, in Inputs) (bakeoff.Decision, Case, error) {
 	if v := in.Champion; v != nil {
 		k, recipe, schema := in.contender(*v)
 		if c.Incomparable == "" {
-			if err := in.answer(ctx, &k, recipe, schema, table); err != nil {
+			if err := in.answer(ctx, c, &k, recipe, schema, table); err != nil {
 				return bakeoff.Decision{}, c, err
 			}
 		}
@@ -158,12 +160,13 @@ func caseOf(in Inputs) (Case, *dataset.Table, error) {
 // answer opens a built contestant and lets it answer the rows. What goes wrong becomes the
 // contestant's failure. The error is that of ctx, or of our own full disk: it is not the
 // contestant's fault, and another must not win by it.
-func (in Inputs) answer(ctx context.Context, k *Contestant, recipe bakeoff.Candidate, schema bakeoff.Schema, t *dataset.Table) error {
+func (in Inputs) answer(ctx context.Context, c Case, k *Contestant, recipe bakeoff.Candidate, schema bakeoff.Schema, t *dataset.Table) error {
 	if k.Trial.State != bakeoff.TrialBuilt {
 		return context.Cause(ctx)
 	}
 	scorer, err := in.Open(ctx, k.Trial.Artifact, recipe, schema)
 	if err == nil {
+		scorer = in.counted(scorer, len(c.Contestants), t.Rows)
 		k.Predictions, k.Speed, err = measured(ctx, scorer, t, effortFor(recipe, in.Pipeline.Gate.Budgets))
 		if err == nil {
 			k.Unseen = scorer.Unseen(t)
@@ -181,6 +184,38 @@ func (in Inputs) answer(ctx context.Context, k *Contestant, recipe bakeoff.Candi
 		k.Failure = err.Error()
 	}
 	return nil
+}
+
+// answeredShare is about how much of judging it is to have the rows answered; the rest is deciding.
+const answeredShare = 0.7
+
+// counted tells of each answer how far that is, after so many contestants have answered all rows.
+func (in Inputs) counted(s Scorer, before, rows int) Scorer {
+	if in.Progress == nil || rows == 0 {
+		return s
+	}
+	contestants := len(in.Entries)
+	if in.Champion != nil {
+		contestants++
+	}
+	return &countedScorer{Scorer: s, tell: func(answered int) {
+		share := min(1, float64(answered)/float64(rows))
+		in.Progress(answeredShare * (float64(before) + share) / float64(contestants))
+	}}
+}
+
+// countedScorer counts the rows that a scorer answers.
+type countedScorer struct {
+	Scorer
+	answered int
+	tell     func(answered int)
+}
+
+func (s *countedScorer) Score(ctx context.Context, t *dataset.Table) (*bakeoff.Predictions, error) {
+	p, err := s.Scorer.Score(ctx, t)
+	s.answered += t.Rows
+	s.tell(s.answered)
+	return p, err
 }
 
 // blockRows is how many rows a scorer gets at a time: enough to be fast, and few enough to notice

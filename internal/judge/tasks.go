@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/bakeoffhq/bakeoff"
 	"github.com/bakeoffhq/bakeoff/internal/dataset"
@@ -19,6 +20,7 @@ type Store interface {
 	Version(ctx context.Context, model string, n int) (bakeoff.Version, error)
 	GetFile(ctx context.Context, digest bakeoff.Digest, path string) error
 	PutFile(ctx context.Context, path string) (bakeoff.Digest, error)
+	PublishEvent(ctx context.Context, e bakeoff.Event) error
 }
 
 // Pipelines finds a revision of a pipeline.
@@ -57,6 +59,7 @@ func (t *Tasks) Evaluate(ctx context.Context, a bakeoff.Attempt) (result bakeoff
 	if err != nil {
 		return result, err
 	}
+	in.Progress = t.phase(ctx, run.ID)
 	decision, c, err := evaluate(ctx, in)
 	if bakeoff.CodeOf(err) == bakeoff.CodeInvalid {
 		result.Failure = err.Error()
@@ -67,6 +70,16 @@ func (t *Tasks) Evaluate(ctx context.Context, a bakeoff.Attempt) (result bakeoff
 	}
 	result.Decision = &decision
 	return result, err
+}
+
+// phase returns what tells how far the judging is, now and then.
+func (t *Tasks) phase(ctx context.Context, run string) func(share float64) {
+	pace := bakeoff.NewPace(time.Now())
+	return func(share float64) {
+		if now := time.Now(); pace.Due(now, share) {
+			_ = t.Store.PublishEvent(ctx, bakeoff.Event{Time: now.UTC(), Run: run, Kind: bakeoff.EventProgress, Progress: share}) // judging is worth more
+		}
+	}
 }
 
 // inputs reads what the judge needs from the store into dir.
@@ -95,11 +108,10 @@ func (t *Tasks) inputs(ctx context.Context, run bakeoff.Run, dir string) (Inputs
 	if err != nil {
 		return in, err
 	}
-	train, err := t.rows(ctx, run.Snapshot.Train, run.Snapshot.Schema, filepath.Join(dir, "train.parquet"))
-	if err != nil {
+	in.Holdout = holdout
+	if err := t.trained(ctx, run.Snapshot, filepath.Join(dir, "train.parquet"), &in); err != nil {
 		return in, err
 	}
-	in.Holdout, in.Train, in.TrainIdentity = holdout, train.Labels, train.Identity
 	return in, t.champion(ctx, run, dir, &in)
 }
 
@@ -108,6 +120,23 @@ func (t *Tasks) rows(ctx context.Context, digest bakeoff.Digest, schema bakeoff.
 		return nil, err
 	}
 	return dataset.ReadParquet(ctx, path, schema)
+}
+
+// trained adds the labels and identities of the training rows, of which the judge needs no more.
+func (t *Tasks) trained(ctx context.Context, s *bakeoff.Snapshot, path string, in *Inputs) error {
+	if err := t.Store.GetFile(ctx, s.Train, path); err != nil {
+		return err
+	}
+	part, err := dataset.OpenPart(path, s.Schema)
+	if err != nil {
+		return err
+	}
+	defer part.Close()
+	if in.Train, err = part.Labels(); err != nil {
+		return err
+	}
+	in.TrainIdentity, err = part.Identities()
+	return err
 }
 
 // champion adds today's champion, what tells the rows that it was trained on, and a hold.
