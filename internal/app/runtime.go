@@ -165,11 +165,10 @@ func (r *servingRuntime) Answer(ctx context.Context, v bakeoff.Version) (golden 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, model.Close()) }()
-	rows, err := r.holdout(ctx, v.Lineage.Snapshot)
+	few, err := r.firstHeldOut(ctx, v.Lineage.Snapshot, judge.GoldenRows)
 	if err != nil {
 		return nil, err
 	}
-	few := rows.Table.Slice(0, min(rows.Table.Rows, judge.GoldenRows))
 	answers, err := model.Score(ctx, few)
 	if err != nil {
 		return nil, err
@@ -177,17 +176,44 @@ func (r *servingRuntime) Answer(ctx context.Context, v bakeoff.Version) (golden 
 	return judge.NewGolden(few, answers), nil
 }
 
+// holdout reads the rows of a snapshot that are held out.
 func (r *servingRuntime) holdout(ctx context.Context, s bakeoff.Snapshot) (rows *dataset.Rows, err error) {
+	err = r.withHoldout(ctx, s, func(path string) error {
+		rows, err = dataset.ReadParquet(ctx, path, s.Schema)
+		return err
+	})
+	return rows, err
+}
+
+// firstHeldOut reads the first of them, at most n.
+func (r *servingRuntime) firstHeldOut(ctx context.Context, s bakeoff.Snapshot, n int) (rows *dataset.Table, err error) {
+	err = r.withHoldout(ctx, s, func(path string) error {
+		part, err := dataset.OpenPart(path, s.Schema)
+		if err != nil {
+			return err
+		}
+		defer part.Close()
+		first, _, err := part.Group(ctx, 0)
+		if err == nil {
+			rows = first.Slice(0, min(first.Rows, n))
+		}
+		return err
+	})
+	return rows, err
+}
+
+// withHoldout calls read with the path of the rows that are held out, for the time of the call.
+func (r *servingRuntime) withHoldout(ctx context.Context, s bakeoff.Snapshot, read func(path string) error) (err error) {
 	dir, err := os.MkdirTemp(r.scratch, "holdout-")
 	if err != nil {
-		return nil, fmt.Errorf("make a folder for the holdout: %w", err)
+		return fmt.Errorf("make a folder for the holdout: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	path := filepath.Join(dir, "holdout.parquet")
 	if err := r.store.GetFile(ctx, s.Holdout, path); err != nil {
-		return nil, err
+		return err
 	}
-	return dataset.ReadParquet(ctx, path, s.Schema)
+	return read(path)
 }
 
 // Answer answers some rows, given by feature name, with the champion of a model.

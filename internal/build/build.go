@@ -3,7 +3,6 @@
 package build
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -303,18 +302,18 @@ func writeJSON(path string, v any) error {
 
 // writeCSV writes a frozen part as the text that trainers of any language read.
 func writeCSV(ctx context.Context, path, parquet string, schema bakeoff.Schema) (err error) {
-	rows, err := dataset.ReadParquet(ctx, parquet, schema)
+	part, err := dataset.OpenPart(parquet, schema)
 	if err != nil {
 		return fmt.Errorf("read training rows: %w", err)
 	}
+	defer part.Close()
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	w := bufio.NewWriter(f)
-	if err := dataset.WriteCSV(w, rows, schema); err != nil {
+	if err := part.WriteCSV(ctx, f); err != nil {
 		return fmt.Errorf("write training rows: %w", err)
 	}
-	return w.Flush()
+	return nil
 }

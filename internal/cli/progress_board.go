@@ -40,8 +40,11 @@ type board struct {
 	bars       []bar
 }
 
+// starting is the phase of a run of which nothing was heard.
+const starting = "starting"
+
 func newBoard(candidates []string) board {
-	b := board{phase: "starting", bars: make([]bar, len(candidates))}
+	b := board{phase: starting, bars: make([]bar, len(candidates))}
 	for i, name := range candidates {
 		b.bars[i].name = name
 	}
@@ -64,6 +67,9 @@ func (b *board) apply(e bakeoff.Event) {
 	case bakeoff.EventProgress:
 		if e.Candidate == "" {
 			b.share = min(max(e.Progress, 0), 1)
+			if b.phase == starting { // a run begins with freezing, which nobody announces
+				b.phase = phases[bakeoff.PhaseSnapshot]
+			}
 		}
 	case bakeoff.EventPhase:
 		b.share = 0

@@ -275,7 +275,7 @@ func TestAPhaseTellsHowFarItIs(t *testing.T) {
 	p := newProgress(&out, progressPlain, look{}, newBoard(nil))
 	p.zone = seoul
 	for _, e := range []bakeoff.Event{
-		event(0, bakeoff.EventPhase, 0, "snapshot"), event(5, bakeoff.EventProgress, 0.2, ""), event(20, bakeoff.EventProgress, 0.421, ""),
+		event(5, bakeoff.EventProgress, 0.2, ""), event(20, bakeoff.EventProgress, 0.421, ""),
 	} {
 		p.Event(e)
 	}

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bufio"
+	"context"
 	"encoding/csv"
 	"io"
 	"unicode"
@@ -15,35 +16,83 @@ import (
 // value is an empty cell. Booleans
 // are true and false, dates RFC 3339 in UTC. Every row must have a label of the schema.
 func WriteCSV(w io.Writer, r *Rows, schema bakeoff.Schema) error {
-	buffered := bufio.NewWriterSize(w, 1<<16)
-	out := csv.NewWriter(buffered)
-	record := make([]string, 0, len(r.Table.Columns)+2)
-	for _, c := range r.Table.Columns {
-		record = append(record, c.Name)
-	}
-	if r.Labels.Weights != nil {
-		record = append(record, schema.Weight)
-	}
-	if err := out.Write(append(record, schema.Target)); err != nil {
+	out := newCSVOut(w)
+	if err := out.header(schema, r.Labels); err != nil {
 		return err
 	}
-	for row := range r.Table.Rows {
-		record = record[:0]
-		for i := range r.Table.Columns {
-			record = append(record, r.Table.Columns[i].text(row))
+	if err := out.rows(r.Table, r.Labels, 0); err != nil {
+		return err
+	}
+	return out.end()
+}
+
+// WriteCSV writes the rows of the part as the function of that name does, a group at a time.
+func (p *Part) WriteCSV(ctx context.Context, w io.Writer) error {
+	labels, err := p.Labels()
+	if err != nil {
+		return err
+	}
+	out := newCSVOut(w)
+	if err := out.header(p.schema, labels); err != nil {
+		return err
+	}
+	for i := range p.Groups() {
+		t, before, err := p.Group(ctx, i)
+		if err != nil {
+			return err
 		}
-		if r.Labels.Weights != nil {
-			record = append(record, formatValue(bakeoff.KindNumber, r.Labels.Weights[row]))
-		}
-		if err := out.Write(append(record, labelText(r.Labels, row))); err != nil {
+		if err := out.rows(t, labels, before); err != nil {
 			return err
 		}
 	}
-	out.Flush()
-	if err := out.Error(); err != nil {
+	return out.end()
+}
+
+// csvOut writes rows as CSV text.
+type csvOut struct {
+	buffered *bufio.Writer
+	out      *csv.Writer
+	record   []string
+}
+
+func newCSVOut(w io.Writer) *csvOut {
+	buffered := bufio.NewWriterSize(w, 1<<16)
+	return &csvOut{buffered: buffered, out: csv.NewWriter(buffered)}
+}
+
+func (o *csvOut) header(schema bakeoff.Schema, labels bakeoff.Labels) error {
+	for _, c := range schema.Columns {
+		o.record = append(o.record, c.Name)
+	}
+	if labels.Weights != nil {
+		o.record = append(o.record, schema.Weight)
+	}
+	return o.out.Write(append(o.record, schema.Target))
+}
+
+// rows writes the rows of a table; their labels begin at the given one.
+func (o *csvOut) rows(t *Table, labels bakeoff.Labels, first int) error {
+	for row := range t.Rows {
+		o.record = o.record[:0]
+		for i := range t.Columns {
+			o.record = append(o.record, t.Columns[i].text(row))
+		}
+		if labels.Weights != nil {
+			o.record = append(o.record, formatValue(bakeoff.KindNumber, labels.Weights[first+row]))
+		}
+		if err := o.out.Write(append(o.record, labelText(labels, first+row))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *csvOut) end() error {
+	o.out.Flush()
+	if err := o.out.Error(); err != nil {
 		return err
 	}
-	return buffered.Flush()
+	return o.buffered.Flush()
 }
 
 // text returns the canonical text of a row's value, "" for a missing one.

@@ -145,3 +145,32 @@ func TestAPartIsReadInGroups(t *testing.T) {
 		t.Errorf("%d rows in groups, want %d", rows, whole.Table.Rows)
 	}
 }
+
+func TestAPartIsWrittenLikeItsRows(t *testing.T) {
+	s := lateSource(t)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "train")
+	snapshot, err := Freeze(t.Context(), s, path, filepath.Join(dir, "holdout"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := ReadParquet(t.Context(), path, snapshot.Schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := OpenPart(path, snapshot.Schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	var want, got bytes.Buffer
+	if err := WriteCSV(&want, rows, snapshot.Schema); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.WriteCSV(t.Context(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(want.Bytes(), got.Bytes()) {
+		t.Error("the text of the part is not that of its rows")
+	}
+}
