@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 
 	"github.com/bakeoffhq/bakeoff"
@@ -137,9 +138,18 @@ func readRequest(ctx context.Context, learner string, env func(string) string) (
 // one more than once.
 const tableBytes = 128 << 20
 
+// largeGC is how much more memory than it holds a learner takes beyond that, in per cent.
+const largeGC = 20
+
 func readRows(ctx context.Context, request *learn.Request) (err error) {
-	if request.Labels, err = request.Part.Labels(); err != nil || request.Part.Bytes() > tableBytes {
+	if request.Labels, err = request.Part.Labels(); err != nil {
 		return err
+	}
+	if request.Part.Bytes() > tableBytes {
+		// Few and large pieces of memory come and go: they are quickly collected, and as much again as the
+		// learner holds would wait for that by default.
+		debug.SetGCPercent(largeGC)
+		return nil
 	}
 	request.Table, err = request.Part.Table(ctx)
 	return err

@@ -312,8 +312,11 @@ func (e linearEncoder) encodeInto(d *linear.Design, b *binding, lo, hi int) {
 func (e linearEncoder) encodePart(ctx context.Context, b *binding, threads int) (*linear.Design, error) {
 	d := linear.NewDesign(b.rows, e.dense(), len(e.Categories), e.width(b.schema))
 	return d, b.part.each(ctx, threads, func(rows *binding, before int) {
-		e.fillNumbers(d, rows, -before, before, before+rows.rows)
-		e.fillSlots(d, rows, -before, before, before+rows.rows)
+		for lo := before; lo < before+rows.rows; lo += fillRows { // few rows at a time, which a cache holds
+			hi := min(lo+fillRows, before+rows.rows)
+			e.fillNumbers(d, rows, -before, lo, hi)
+			e.fillSlots(d, rows, -before, lo, hi)
+		}
 	})
 }
 
