@@ -20,6 +20,11 @@ func Boost(ctx context.Context, d Data, y bakeoff.Labels, p BoostParams, o Optio
 	if err != nil {
 		return nil, err
 	}
+	b.crew = newCrew(b.o.Threads)
+	defer b.crew.end()
+	for _, g := range b.growers {
+		g.crew = b.crew
+	}
 	if err := b.run(ctx); err != nil {
 		return nil, err
 	}
@@ -35,6 +40,7 @@ type booster struct {
 	train   []int32 // rows to learn from, ascending
 	held    []int32 // rows for early stopping, ascending
 	growers []*grower
+	crew    *crew
 	first   packing // of the first tree, so that the gains of all trees compare
 	model   *Ensemble
 }
@@ -176,14 +182,14 @@ func (b *booster) sample(round int) (train, others []int32) {
 
 // round adds one tree to each output.
 func (b *booster) round(ctx context.Context, round int) error {
-	b.loss.prepare(b.o.Threads)
+	b.loss.prepare(b.crew, b.o.Threads)
 	train, others := b.sample(round)
 	outputs := b.model.outputs()
 	trees := make([]grove, outputs)
 	gains := make([][]float64, outputs)
 	packs := make([]packing, outputs)
 	errs := make([]error, outputs)
-	inParallel(len(b.growers), outputs, func(worker, k int) {
+	b.crew.inParallel(len(b.growers), outputs, func(worker, k int) {
 		g := b.growers[worker]
 		if errs[k] = g.grow(ctx, b.loss, k, round*outputs+k, train, others); errs[k] == nil {
 			g.addTo(b.loss.scores(k))

@@ -15,7 +15,8 @@ type grower struct {
 	p       BoostParams
 	seed    uint64
 	threads int
-	number  int // of the tree, among those of all growers
+	crew    *crew // whose threads work for it; nil for one thread
+	number  int   // of the tree, among those of all growers
 	// all has the derivatives of the rows, words what the packing makes of them.
 	all   []derivative
 	words []uint64
@@ -24,10 +25,10 @@ type grower struct {
 
 	train, held sorter
 	gathered    []uint64 // the words of a node's rows, in their order
-	pool        histograms
+	pool        *histograms
 	scratch     [][mostPerGroup]table // of each thread
 	scanners    []scanner
-	found       []division // by child and feature
+	found       []division // of each thread, by child and feature
 	nodes       []growing
 	queue       openNodes
 	leaves      int
@@ -41,9 +42,14 @@ type growing struct {
 	best        division
 	histogram   histogram // nil where it is not kept
 	limits      limits
-	left        int     // the right child follows; 0 for a leaf
-	value       float64 // of a leaf
+	id          uint64      // of its place in the tree
+	children    *[2]growing // what its division would make, once that is known and until it is made
+	left        int         // the right child follows; 0 for a leaf
+	value       float64     // of a leaf
 }
+
+// hand is who does a piece of work: a worker below the grower's threads, and on how many of them.
+type hand struct{ worker, threads int }
 
 // span is a range of a sorter's rows.
 type span struct{ lo, hi int }
@@ -56,7 +62,7 @@ func newGrower(m *matrix, p BoostParams, rows, train, held int, seed uint64, thr
 		matrix: m, p: p, seed: seed, threads: threads,
 		all: make([]derivative, rows), words: make([]uint64, rows), gains: make([]float64, len(m.features)),
 		train: newSorter(train), held: newSorter(held), gathered: make([]uint64, train),
-		scanners: make([]scanner, threads), found: make([]division, 2*len(m.features)),
+		scanners: make([]scanner, threads), found: make([]division, 2*threads*len(m.features)),
 	}
 	tables := m.tables()
 	if train > narrowRows {
@@ -71,11 +77,14 @@ func newGrower(m *matrix, p BoostParams, rows, train, held int, seed uint64, thr
 // wide reports whether a histogram has two tables a feature.
 func (g *grower) wide() bool { return g.scratch != nil }
 
+// everybody is a hand that uses all threads.
+func (g *grower) everybody() hand { return hand{threads: g.threads} }
+
 // threadsFor returns how many threads to use for work that takes one thread about so many
-// nanoseconds: waking another takes a while too.
-func (g *grower) threadsFor(nanoseconds int) int {
-	const worthwhile = 60_000
-	return min(g.threads, 1+nanoseconds/worthwhile)
+// nanoseconds: handing it to another takes a while too.
+func (h hand) threadsFor(nanoseconds int) int {
+	const worthwhile = 5_000
+	return min(h.threads, 1+nanoseconds/worthwhile)
 }
 
 // grow grows a tree, which is that number among those of all growers, for an output of the loss, from the rows of train.
@@ -89,8 +98,10 @@ func (g *grower) grow(ctx context.Context, l loss, output, number int, train, he
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		g.lookAhead()
 		g.divide(heap.Pop(&g.queue).(int))
 	}
+	g.takeBack()
 	g.answer()
 	return ctx.Err()
 }
@@ -100,9 +111,9 @@ func (g *grower) grow(ctx context.Context, l loss, output, number int, train, he
 func (g *grower) quantise(l loss, output int) error {
 	const block = 4096
 	rows := g.train.all
-	threads := g.threadsFor(8 * len(rows))
+	threads := g.everybody().threadsFor(8 * len(rows))
 	parts := make([]spread, (len(rows)+block-1)/block)
-	inParallel(threads, len(parts), func(_, i int) {
+	g.crew.inParallel(threads, len(parts), func(_, i int) {
 		part := rows[i*block : min(len(rows), (i+1)*block)]
 		l.derivatives(output, part, g.all)
 		parts[i] = measure(g.all, part)
@@ -115,7 +126,7 @@ func (g *grower) quantise(l loss, output int) error {
 	s.constant = l.constant()
 	g.pack = newPacking(s, g.wide())
 	p := g.pack.packer()
-	inBlocks(threads, len(rows), func(_, lo, hi int) {
+	g.crew.inBlocks(threads, len(rows), func(_, lo, hi int) {
 		to := g.gathered[lo:hi]
 		for i, row := range rows[lo:hi] {
 			w := p.pack(g.all[row])
@@ -131,23 +142,23 @@ func (g *grower) quantise(l loss, output int) error {
 // reset starts over with the root alone.
 func (g *grower) reset() {
 	for i := range g.nodes {
-		g.drop(i)
+		g.drop(&g.nodes[i])
 	}
 	clear(g.gains)
 	g.train.reset()
 	g.held.reset()
 	g.queue.heap = g.queue.heap[:0]
 	g.leaves = 1
-	root := growing{train: span{0, len(g.train.rows)}, held: span{0, len(g.held.rows)}, limits: noLimits()}
+	root := growing{train: span{0, len(g.train.rows)}, held: span{0, len(g.held.rows)}, limits: noLimits(), id: 1, best: division{feature: -1}}
 	g.nodes = append(g.nodes[:0], root)
-	if g.divisible(0) {
-		n := &g.nodes[0]
-		n.histogram = g.count(g.train.rows) // quantise has gathered them
+	if n := &g.nodes[0]; g.divisible(n) && g.p.MaxLeaves > 1 {
+		n.histogram = g.count(g.train.rows, g.gathered[:len(g.train.rows)], g.everybody()) // quantise has gathered them
 		first, rest := g.tablesOf(n.histogram, 0)
 		for bin := range g.matrix.lanes[0].width {
 			n.sum = n.sum.plus(g.scanners[0].cell(first, rest, bin))
 		}
-		g.search([]int{0})
+		g.search(g.everybody(), n)
+		g.enqueue(0)
 	}
 }
 
@@ -160,63 +171,165 @@ func (g *grower) tablesOf(h histogram, lane int) (first, rest *table) {
 }
 
 // histogram counts the rows of a node.
-func (g *grower) histogram(rows []int32) histogram {
-	inBlocks(g.threadsFor(len(rows)), len(rows), func(_, lo, hi int) {
-		to := g.gathered[lo:hi]
+func (g *grower) histogram(n *growing, h hand) histogram {
+	rows, words := g.train.rows[n.train.lo:n.train.hi], g.gathered[n.train.lo:n.train.hi]
+	g.crew.inBlocks(h.threadsFor(len(rows)), len(rows), func(_, lo, hi int) {
+		to := words[lo:hi]
 		for i, row := range rows[lo:hi] {
 			to[i] = g.words[row]
 		}
 	})
-	return g.count(rows)
+	return g.count(rows, words, h)
 }
 
 // count is histogram for rows whose words are gathered.
-func (g *grower) count(rows []int32) histogram {
-	h := g.pool.take()
-	words := g.gathered[:len(rows)]
-	threads := g.threadsFor(len(rows) * len(g.matrix.lanes) / 2)
-	inParallel(threads, len(g.matrix.groups), func(worker, group int) {
+func (g *grower) count(rows []int32, words []uint64, h hand) histogram {
+	counted := g.pool.take()
+	threads := h.threadsFor(len(rows) * len(g.matrix.lanes) / 2)
+	g.crew.inParallel(threads, len(g.matrix.groups), func(worker, group int) {
 		if g.wide() {
-			g.matrix.sumWide(group, h, &g.pack, &g.scratch[worker], rows, words)
+			g.matrix.sumWide(group, counted, &g.pack, &g.scratch[h.worker+worker], rows, words)
 			return
 		}
-		g.matrix.sum(group, h[group*g.matrix.perGroup:], rows, words)
+		g.matrix.sum(group, counted[group*g.matrix.perGroup:], rows, words)
 	})
-	return h
+	return counted
 }
 
-// divisible reports whether a node may be divided at all.
-func (g *grower) divisible(i int) bool {
-	n := &g.nodes[i]
-	return n.train.len() >= 2*g.p.MinSamplesLeaf && (g.p.MaxDepth == 0 || n.depth < g.p.MaxDepth) &&
-		g.leaves < g.p.MaxLeaves && len(g.matrix.features) > 0
+// divisible reports whether a node may be divided, as far as it is up to the node.
+func (g *grower) divisible(n *growing) bool {
+	return n.train.len() >= 2*g.p.MinSamplesLeaf && (g.p.MaxDepth == 0 || n.depth < g.p.MaxDepth) && len(g.matrix.features) > 0
 }
 
-// divide makes the best division of a node and looks for those of its children.
-func (g *grower) divide(i int) {
-	n := g.nodes[i]
+// aloneRows is how many rows a node has that is worth all threads. Smaller ones are looked at side by
+// side, each by a thread.
+const aloneRows = 1 << 14
+
+// lookAhead finds out what the division of the first node in the queue would make. Several threads do
+// that for the next nodes too, one more than there are threads so that none waits for the slowest, since
+// most of them will be divided sooner or later: what is made of
+// them does not depend on when it was found out.
+func (g *grower) lookAhead() {
+	first := &g.nodes[g.queue.heap[0]]
+	if first.children != nil {
+		return
+	}
+	if g.threads == 1 || first.train.len() >= aloneRows {
+		g.expand(first, g.everybody(), g.leaves+1 < g.p.MaxLeaves)
+		return
+	}
+	next := g.next(g.threads + 1)
+	g.crew.inParallel(g.threads, len(next), func(worker, k int) {
+		if n := &g.nodes[next[k]]; n.children == nil {
+			g.expand(n, hand{worker, 1}, g.leaves+1+k < g.p.MaxLeaves)
+		}
+	})
+}
+
+// next returns the first nodes in the queue, as many as are wanted and may be divided.
+func (g *grower) next(wanted int) []int {
+	wanted = min(wanted, len(g.queue.heap), g.p.MaxLeaves-g.leaves)
+	nodes := make([]int, wanted)
+	for k := range nodes {
+		nodes[k] = heap.Pop(&g.queue).(int)
+	}
+	for _, i := range nodes {
+		heap.Push(&g.queue, i)
+	}
+	return nodes
+}
+
+// expand finds the children that the best division of a node makes and, if it is wanted, the best
+// divisions of those.
+func (g *grower) expand(n *growing, h hand, search bool) {
 	f := &g.matrix.features[n.best.feature]
 	goes := n.best.leftOf(f)
-	middle := g.train.divide(n.train, f.cells, &goes, g.threadsFor(n.train.len()))
-	heldMiddle := g.held.divide(n.held, f.cells, &goes, 1)
-	g.gains[n.best.feature] += n.best.gain
-	s := &g.scanners[0]
+	middle := g.train.divide(n.train, f.cells, &goes, g.crew, h.threadsFor(n.train.len()))
+	heldMiddle := g.held.divide(n.held, f.cells, &goes, nil, 1)
+	s := &g.scanners[h.worker]
 	s.limits = n.limits
 	leftLimits, rightLimits := s.divideLimits(&n.best, n.sum, g.direction(f))
-	left := len(g.nodes)
-	g.nodes[i].left = left
-	g.nodes = append(g.nodes,
-		growing{
-			train: span{n.train.lo, middle}, held: span{n.held.lo, heldMiddle},
-			depth: n.depth + 1, sum: n.best.left, limits: leftLimits,
+	n.children = &[2]growing{
+		{
+			train: span{n.train.lo, middle}, held: span{n.held.lo, heldMiddle}, id: 2 * n.id,
+			depth: n.depth + 1, sum: n.best.left, limits: leftLimits, best: division{feature: -1},
 		},
-		growing{
-			train: span{middle, n.train.hi}, held: span{heldMiddle, n.held.hi},
-			depth: n.depth + 1, sum: n.sum.minus(n.best.left), limits: rightLimits,
-		})
+		{
+			train: span{middle, n.train.hi}, held: span{heldMiddle, n.held.hi}, id: 2*n.id + 1,
+			depth: n.depth + 1, sum: n.sum.minus(n.best.left), limits: rightLimits, best: division{feature: -1},
+		},
+	}
+	if !search {
+		return
+	}
+	left, right := &n.children[0], &n.children[1]
+	switch l, r := g.divisible(left), g.divisible(right); {
+	case l && r:
+		g.fill(n, h)
+		g.search(h, left, right)
+	case l:
+		g.fill(n, h)
+		g.search(h, left)
+	case r:
+		g.fill(n, h)
+		g.search(h, right)
+	}
+}
+
+// fill gives the children of a node their histograms: the smaller one's is summed, and the larger
+// one's is what remains of the parent's.
+func (g *grower) fill(n *growing, h hand) {
+	small, large := &n.children[0], &n.children[1]
+	if small.train.len() > large.train.len() {
+		small, large = large, small
+	}
+	small.histogram = g.histogram(small, h)
+	if n.histogram == nil {
+		large.histogram = g.histogram(large, h)
+		return
+	}
+	large.histogram, n.histogram = n.histogram, nil
+	g.matrix.subtract(large.histogram, small.histogram)
+}
+
+// divide makes the division of a node whose children are known.
+func (g *grower) divide(i int) {
+	n := &g.nodes[i]
+	g.gains[n.best.feature] += n.best.gain
+	children, left := n.children, len(g.nodes)
+	n.children, n.left = nil, left
+	g.drop(n)
+	g.nodes = append(g.nodes, children[0], children[1])
 	g.leaves++
-	g.open(i, left)
-	g.drop(i)
+	g.enqueue(left)
+	g.enqueue(left + 1)
+}
+
+// enqueue opens a node if it has a division.
+func (g *grower) enqueue(i int) {
+	n := &g.nodes[i]
+	if n.best.feature >= 0 {
+		heap.Push(&g.queue, i)
+	}
+	if n.best.feature < 0 || g.pool.full() {
+		g.drop(n)
+	}
+}
+
+// takeBack undoes what was found out about divisions that were not made: the rows of a leaf are in
+// their order again.
+func (g *grower) takeBack() {
+	for i := range g.nodes {
+		n := &g.nodes[i]
+		if n.children == nil {
+			continue
+		}
+		g.train.merge(n.train, n.children[0].train.hi)
+		g.held.merge(n.held, n.children[0].held.hi)
+		g.drop(&n.children[0])
+		g.drop(&n.children[1])
+		n.children = nil
+	}
 }
 
 // direction says whether the answers must rise or fall with a feature.
@@ -227,81 +340,36 @@ func (g *grower) direction(f *feature) int8 {
 	return g.p.Monotonic[f.column]
 }
 
-// open looks for the best divisions of two new children, as far as they may be divided.
-func (g *grower) open(parent, left int) {
-	var wanted []int
-	for child := left; child <= left+1; child++ {
-		if g.divisible(child) {
-			wanted = append(wanted, child)
-		}
-	}
-	if len(wanted) == 0 {
-		return
-	}
-	g.fill(parent, left)
-	g.search(wanted)
-	for child := left; child <= left+1; child++ {
-		if !g.divisible(child) {
-			g.drop(child)
-		}
-	}
-}
-
-// fill gives two children their histograms: the smaller one's is summed, and the larger one's is
-// what remains of the parent's.
-func (g *grower) fill(parent, left int) {
-	small, large := left, left+1
-	if g.nodes[small].train.len() > g.nodes[large].train.len() {
-		small, large = large, small
-	}
-	g.nodes[small].histogram = g.histogram(g.rowsOf(small))
-	if g.nodes[parent].histogram == nil {
-		g.nodes[large].histogram = g.histogram(g.rowsOf(large))
-		return
-	}
-	g.nodes[large].histogram, g.nodes[parent].histogram = g.nodes[parent].histogram, nil
-	g.matrix.subtract(g.nodes[large].histogram, g.nodes[small].histogram)
-}
-
 func (g *grower) rowsOf(i int) []int32 {
 	return g.train.rows[g.nodes[i].train.lo:g.nodes[i].train.hi]
 }
 
 // drop gives a node's histogram back.
-func (g *grower) drop(i int) {
-	g.pool.give(g.nodes[i].histogram)
-	g.nodes[i].histogram = nil
+func (g *grower) drop(n *growing) {
+	g.pool.give(n.histogram)
+	n.histogram = nil
 }
 
-// search finds the best division of each node, of equal ones that by the first feature, and opens
-// the nodes that have one.
-func (g *grower) search(nodes []int) {
-	features := len(g.matrix.features)
-	threads := g.threadsFor(100 * features * len(nodes))
+// search finds the best division of each node, of equal ones that by the first feature.
+func (g *grower) search(h hand, nodes ...*growing) {
+	features, lanes := len(g.matrix.features), len(g.matrix.lanes)
+	all := g.found[2*h.worker*features:][:len(nodes)*features]
 	wanted := g.draw(nodes)
-	lanes := len(g.matrix.lanes)
-	inParallel(threads, lanes*len(nodes), func(worker, task int) {
+	g.crew.inParallel(h.threadsFor(100*features*len(nodes)), lanes*len(nodes), func(worker, task int) {
 		k := task / lanes
 		from := k * features
-		found, wanted := g.found[from:from+features], wanted
+		found, wanted := all[from:from+features], wanted
 		if wanted != nil {
 			wanted = wanted[from : from+features]
 		}
-		g.searchLane(&g.scanners[worker], &g.nodes[nodes[k]], task%lanes, found, wanted)
+		g.searchLane(&g.scanners[h.worker+worker], nodes[k], task%lanes, found, wanted)
 	})
-	for k, i := range nodes {
-		n := &g.nodes[i]
+	for k, n := range nodes {
 		n.best = division{feature: -1}
-		for j, d := range g.found[k*features : (k+1)*features] {
+		for j, d := range all[k*features : (k+1)*features] {
 			if d.feature >= 0 && d.gain > n.best.gain {
 				n.best, n.best.feature = d, j
 			}
-		}
-		if n.best.feature >= 0 {
-			heap.Push(&g.queue, i)
-		}
-		if n.best.feature < 0 || g.pool.full() {
-			g.drop(i)
 		}
 	}
 }
@@ -334,14 +402,14 @@ func (g *grower) searchLane(s *scanner, n *growing, at int, found []division, wa
 }
 
 // draw returns which features each node may be divided by, one node after the other; nil for all.
-func (g *grower) draw(nodes []int) []bool {
+func (g *grower) draw(nodes []*growing) []bool {
 	if g.p.MaxFeatures == 0 || g.p.MaxFeatures == 1 {
 		return nil
 	}
 	features := len(g.matrix.features)
 	wanted := make([]bool, features*len(nodes))
-	for k, i := range nodes {
-		r := rand.New(rand.NewPCG(g.seed^streamFeatures, uint64(g.number)<<32|uint64(i)))
+	for k, n := range nodes {
+		r := rand.New(rand.NewPCG(g.seed^streamFeatures^uint64(g.number)<<32, n.id))
 		most := max(1, int(math.Round(g.p.MaxFeatures*float64(features))))
 		for _, j := range r.Perm(features)[:most] {
 			wanted[k*features+j] = true
@@ -352,7 +420,7 @@ func (g *grower) draw(nodes []int) []bool {
 
 // answer gives the leaves their values, from derivatives that are not rounded.
 func (g *grower) answer() {
-	inParallel(g.threadsFor(3*len(g.train.rows)), len(g.nodes), func(_, i int) {
+	g.crew.inParallel(g.everybody().threadsFor(3*len(g.train.rows)), len(g.nodes), func(_, i int) {
 		if n := &g.nodes[i]; n.left == 0 {
 			unit := g.pack.g / g.pack.h
 			n.value = g.value(g.rowsOf(i), limits{n.limits.low * unit, n.limits.high * unit})
@@ -375,7 +443,7 @@ func (g *grower) value(rows []int32, l limits) float64 {
 
 // addTo adds each row's answer to its score.
 func (g *grower) addTo(scores []float64) {
-	inParallel(g.threadsFor(2*len(g.train.rows)), len(g.nodes), func(_, i int) {
+	g.crew.inParallel(g.everybody().threadsFor(2*len(g.train.rows)), len(g.nodes), func(_, i int) {
 		n := &g.nodes[i]
 		if n.left != 0 {
 			return

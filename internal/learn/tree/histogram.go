@@ -1,5 +1,7 @@
 package tree
 
+import "sync"
+
 // histogramMemory bounds the bytes of the histograms that a fit keeps to save work. Nodes beyond
 // it are counted again.
 const histogramMemory = 512 << 20
@@ -151,32 +153,51 @@ func (m *matrix) subtract(h, other histogram) {
 type histograms struct {
 	tables int
 	limit  int // of those that may be kept
+	mu     sync.Mutex
 	lent   int
 	free   []histogram
 }
 
-func newHistograms(tables, memory int) histograms {
+func newHistograms(tables, memory int) *histograms {
 	const bytes = 8 * 256
-	return histograms{tables: tables, limit: max(2, memory/(bytes*max(1, tables)))}
+	return &histograms{tables: tables, limit: max(2, memory/(bytes*max(1, tables)))}
 }
 
 func (h *histograms) take() histogram {
-	h.lent++
-	if n := len(h.free); n > 0 {
-		s := h.free[n-1]
-		h.free = h.free[:n-1]
-		clear(s)
-		return s
+	s := h.takeFree()
+	if s == nil {
+		return make(histogram, h.tables)
 	}
-	return make(histogram, h.tables)
+	clear(s)
+	return s
+}
+
+func (h *histograms) takeFree() histogram {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lent++
+	n := len(h.free)
+	if n == 0 {
+		return nil
+	}
+	s := h.free[n-1]
+	h.free = h.free[:n-1]
+	return s
 }
 
 func (h *histograms) give(s histogram) {
-	if s != nil {
-		h.lent--
-		h.free = append(h.free, s)
+	if s == nil {
+		return
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lent--
+	h.free = append(h.free, s)
 }
 
 // full reports whether a histogram should be given back as soon as it has been read.
-func (h *histograms) full() bool { return h.lent >= h.limit }
+func (h *histograms) full() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.lent >= h.limit
+}

@@ -50,7 +50,7 @@ type loss interface {
 	// scores returns the current scores of output k by row.
 	scores(k int) []float64
 	// prepare computes what the outputs share in a round.
-	prepare(threads int)
+	prepare(c *crew, threads int)
 	// derivatives writes the derivatives of the rows for output k.
 	derivatives(k int, rows []int32, to []derivative)
 	// constant reports whether every second derivative is one.
@@ -149,7 +149,7 @@ func newSquared(t target, train []int32, rows int) *squared {
 func (l *squared) start() []float64     { return []float64{l.first} }
 func (l *squared) scores(int) []float64 { return l.score }
 func (l *squared) constant() bool       { return l.weights == nil }
-func (l *squared) prepare(int)          {}
+func (l *squared) prepare(*crew, int)   {}
 
 func (l *squared) derivatives(_ int, rows []int32, to []derivative) {
 	for _, row := range rows {
@@ -182,7 +182,7 @@ func newLogistic(t target, train []int32, rows int) *logistic {
 func (l *logistic) start() []float64     { return []float64{l.first} }
 func (l *logistic) scores(int) []float64 { return l.score }
 func (l *logistic) constant() bool       { return false }
-func (l *logistic) prepare(int)          {}
+func (l *logistic) prepare(*crew, int)   {}
 
 func (l *logistic) derivatives(_ int, rows []int32, to []derivative) {
 	for _, row := range rows {
@@ -226,8 +226,8 @@ func (l *multinomial) start() []float64       { return l.first }
 func (l *multinomial) scores(k int) []float64 { return l.score[k] }
 func (l *multinomial) constant() bool         { return false }
 
-func (l *multinomial) prepare(threads int) {
-	inBlocks(threads, len(l.codes), func(_, lo, hi int) {
+func (l *multinomial) prepare(c *crew, threads int) {
+	c.inBlocks(threads, len(l.codes), func(_, lo, hi int) {
 		const few = 64 // rows whose scores of a dozen classes stay in the first-level cache
 		for ; lo < hi; lo += few {
 			l.prepareRows(lo, min(hi, lo+few))

@@ -28,13 +28,3 @@ func inParallel(threads, tasks int, do func(worker, task int)) {
 	work(0)
 	others.Wait()
 }
-
-// inBlocks calls do for consecutive ranges of the rows, in parallel. The ranges do not depend on
-// the number of threads.
-func inBlocks(threads, rows int, do func(worker, lo, hi int)) {
-	const block = 4096
-	inParallel(threads, (rows+block-1)/block, func(worker, task int) {
-		lo := task * block
-		do(worker, lo, min(rows, lo+block))
-	})
-}

@@ -19,14 +19,14 @@ func (s *sorter) reset() {
 }
 
 // divide moves the rows of a span that go left before the others and returns where those begin.
-func (s *sorter) divide(at span, cells []uint8, goes *[256]uint8, threads int) int {
+func (s *sorter) divide(at span, cells []uint8, goes *[256]uint8, c *crew, threads int) int {
 	rows, scratch := s.rows[at.lo:at.hi], s.scratch[at.lo:at.hi]
 	if threads <= 1 {
 		l := divideRows(rows, rows, scratch, cells, goes)
 		copyBack(rows[l:], scratch[l:])
 		return at.lo + l
 	}
-	return at.lo + divideInBlocks(rows, scratch, cells, goes, threads)
+	return at.lo + divideInBlocks(rows, scratch, cells, goes, c, threads)
 }
 
 // divideRows writes the rows that go left to the front of left, the others to the back of right, the
@@ -53,23 +53,37 @@ func copyBack(to, from []int32) {
 }
 
 // divideInBlocks divides blocks of the rows, each in its part of scratch, and joins them.
-func divideInBlocks(rows, scratch []int32, cells []uint8, goes *[256]uint8, threads int) int {
-	const block = 1 << 14
+func divideInBlocks(rows, scratch []int32, cells []uint8, goes *[256]uint8, c *crew, threads int) int {
+	const block = 1 << 12
 	blocks := (len(rows) + block - 1) / block
 	starts := make([]int, blocks+1) // of those that go left
 	part := func(s []int32, i int) []int32 { return s[i*block : min(len(s), (i+1)*block)] }
-	inParallel(threads, blocks, func(_, i int) {
+	c.inParallel(threads, blocks, func(_, i int) {
 		to := part(scratch, i)
 		starts[i+1] = divideRows(part(rows, i), to, to, cells, goes)
 	})
 	for i := range blocks {
 		starts[i+1] += starts[i]
 	}
-	inParallel(threads, blocks, func(_, i int) {
+	c.inParallel(threads, blocks, func(_, i int) {
 		from, l := part(scratch, i), starts[i+1]-starts[i]
 		copy(rows[starts[i]:], from[:l])
 		begin := starts[blocks] + i*block - starts[i]
 		copyBack(rows[begin:begin+len(from)-l], from[l:])
 	})
 	return starts[blocks]
+}
+
+// merge brings the rows of a span that was divided in the middle back into ascending order.
+func (s *sorter) merge(at span, middle int) {
+	left, right := s.rows[at.lo:middle], s.rows[middle:at.hi]
+	to := s.scratch[at.lo:at.hi]
+	for i := range to {
+		if len(right) == 0 || len(left) > 0 && left[0] < right[0] {
+			to[i], left = left[0], left[1:]
+		} else {
+			to[i], right = right[0], right[1:]
+		}
+	}
+	copy(s.rows[at.lo:at.hi], to)
 }
