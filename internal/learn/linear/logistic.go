@@ -220,14 +220,14 @@ type losses struct {
 	product float64 // of the numbers whose logarithms are not in sum yet
 }
 
-// add adds weight times (v + log(e)), for an e from 1 up.
+// add adds weight times (v + log(e)), for an e from 1e-100 to 1e100.
 func (s *losses) add(weight, v, e float64) {
 	if weight != 1 {
 		s.sum += float64(weight * (v + portable.Log(e)))
 		return
 	}
 	s.sum += v
-	if s.product *= e; s.product > 1e200 {
+	if s.product *= e; s.product > 1e200 || s.product < 1e-200 {
 		s.sum += portable.Log(s.product)
 		s.product = 1
 	}
@@ -269,6 +269,7 @@ func (l *logistic) addGradient(sum, theta []float64, lo, hi int) {
 
 // multi is what a tile of rows is turned into for more than two classes.
 type multi struct {
+	rows   *rows
 	width  int // quads of outputs
 	coef   []quad
 	margin []quad
@@ -279,12 +280,12 @@ type multi struct {
 
 func newMulti(l *logistic, theta []float64) *multi {
 	r, k := l.rows, l.outputs
-	m := &multi{width: quads(k), p: make([]float64, tileRows*k)}
-	m.coef = make([]quad, m.width*r.stride)
+	m := &multi{rows: r, width: quads(k), p: make([]float64, tileRows*k)}
+	m.coef = make([]quad, m.width*r.dense)
 	m.margin, m.residual = make([]quad, m.width*tileRows), make([]quad, m.width*tileRows)
 	for j := range r.dense {
 		for c := range k {
-			m.coef[c/4*r.stride+j][c%4] = theta[j*k+c]
+			m.coef[c/4*r.dense+j][c%4] = theta[j*k+c]
 		}
 	}
 	return m
@@ -294,33 +295,50 @@ func newMulti(l *logistic, theta []float64) *multi {
 func (m *multi) load(l *logistic, theta []float64, lo, hi int, loss *losses) {
 	r, k := l.rows, l.outputs
 	n := upToFour(hi - lo)
-	multiply(m.margin, r.tile(lo, hi), m.coef, m.width)
-	marks := theta[r.dense*k:]
+	multiply(m.margin, r.tile(lo, hi), r.stride, m.coef, m.width)
 	for i := lo; i < hi; i++ {
 		p := m.p[(i-lo)*k:][:k]
-		for c := range p {
-			p[c] = m.margin[(i-lo)*m.width+c/4][c%4]
-		}
-		for _, s := range r.of(i) {
-			t := marks[int(s)*k:][:k]
-			for c := range p {
-				p[c] += t[c]
-			}
-		}
+		m.margins(p, theta, i, lo)
 		w, y := r.weigh(i), l.y[i]
 		truth := p[y]
-		top, sum := softmaxParts(p)
-		loss.add(w, top-truth, sum)
-		for c := range p {
-			p[c] /= sum
-			v := p[c]
-			if c == int(y) {
-				v--
-			}
-			m.residual[c/4*n+i-lo][c%4] = float64(w * v)
+		top, sum := 0.0, portable.Exps(p, 0) // the largest margin is looked for where it is needed
+		if !(sum > 1e-100 && sum < 1e100) {
+			m.margins(p, theta, i, lo)
+			top, sum = softmaxParts(p)
 		}
+		loss.add(w, top-truth, sum)
+		m.share(p, 1/sum, w, i-lo, n)
+		m.residual[int(y)/4*n+i-lo][y%4] -= w
 	}
 	for q := range m.width {
 		clear(m.residual[q*n+hi-lo : (q+1)*n])
+	}
+}
+
+// margins fills out with those of row i of the tile that begins at lo.
+func (m *multi) margins(out, theta []float64, i, lo int) {
+	for q, v := range m.margin[(i-lo)*m.width:][:m.width] {
+		copy(out[4*q:], v[:])
+	}
+	k := len(out)
+	marks := theta[m.rows.dense*k:]
+	for _, s := range m.rows.of(i) {
+		addTo(out, 1, marks[int(s)*k:])
+	}
+}
+
+// share multiplies p by scale, which makes it the probabilities of the i-th of n rows of the tile, and
+// writes them as often as the row counts to where their residuals belong.
+func (m *multi) share(p []float64, scale, weight float64, i, n int) {
+	residual := m.residual[i:]
+	for ; len(p) >= 4; p = p[4:] {
+		v, r := (*quad)(p), &residual[0]
+		v[0], v[1], v[2], v[3] = v[0]*scale, v[1]*scale, v[2]*scale, v[3]*scale
+		r[0], r[1], r[2], r[3] = weight*v[0], weight*v[1], weight*v[2], weight*v[3]
+		residual = residual[min(n, len(residual)):]
+	}
+	for c := range p {
+		p[c] *= scale
+		residual[0][c] = weight * p[c]
 	}
 }

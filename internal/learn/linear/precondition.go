@@ -44,15 +44,17 @@ func (l *logistic) hessianRows() int {
 	return min(l.rows.n, max(int(n), leastRows*l.rows.columns()*l.outputs))
 }
 
-// hessianCost is what a Hessian of all rows costs, as a multiple of a pass: the products of each.
+// hessianCost is what a Hessian of all rows costs, as a multiple of a pass: the products of each. Of
+// many outputs a row has few pairs that count.
 func (l *logistic) hessianCost() float64 {
-	const exponential = 12
+	const exponential, likelyPairs = 12, 4
 	r := l.rows
 	marks := float64(len(r.mark)) / float64(r.n)
 	dense, k := float64(r.dense), float64(l.outputs)
 	pass := k * (float64(2*dense) + float64(2*marks) + exponential)
 	pairs := float64(dense*(dense+1)/2) + float64(2*marks*dense) + float64(marks*marks)
-	return 1 + float64(k*(k+1)/2*pairs/pass)
+	blocks := k + min(k*(k-1)/2, likelyPairs*k)
+	return 1 + float64(blocks*pairs/pass)
 }
 
 // diagonal is a preconditioner of the Hessian's diagonal alone.

@@ -10,12 +10,12 @@ type quad = [4]float64
 // quads is how many quads hold n numbers.
 func quads(n int) int { return (n + 3) / 4 }
 
-// multiply fills out, so many quads a row, with the rows of x, each of len(coef)/width numbers,
+// multiply fills out, so many quads a row, with the rows of x, which begin stride numbers apart,
 // times coef, which has a row of numbers in each of its width parts. The rows are even in number.
-func multiply(out []quad, x []float64, coef []quad, width int) {
+func multiply(out []quad, x []float64, stride int, coef []quad, width int) {
 	n := len(coef) / width
-	for r := 0; r*n < len(x); r += 2 {
-		x0, x1 := x[r*n:][:n], x[(r+1)*n:][:n]
+	for r := 0; r*stride < len(x); r += 2 {
+		x0, x1 := x[r*stride:][:n], x[(r+1)*stride:][:n]
 		for q := range width {
 			t := coef[q*n:][:n]
 			var a0, a1, a2, a3, b0, b1, b2, b3 float64
@@ -141,6 +141,26 @@ func addSquare(s, t *quad, w0, w1, y []float64) {
 	t[1] += b1
 	t[2] += b2
 	t[3] += b3
+}
+
+// square writes the products of each number with itself and those before it.
+func square(out, x []float64) {
+	for u, v := range x {
+		row := out[:u+1]
+		for j, y := range x[:len(row)] {
+			row[j] = v * y
+		}
+		out = out[u+1:]
+	}
+}
+
+// addFour adds a, b, c and d to sum, each times its weight.
+func addFour(sum, a, b, c, d []float64, w *quad) {
+	a, b, c, d = a[:len(sum)], b[:len(sum)], c[:len(sum)], d[:len(sum)]
+	w0, w1, w2, w3 := w[0], w[1], w[2], w[3]
+	for i, s := range sum {
+		sum[i] = s + ((float64(a[i]*w0) + float64(b[i]*w1)) + (float64(c[i]*w2) + float64(d[i]*w3)))
+	}
 }
 
 // transpose writes the rows of x, each of n numbers, as n columns that follow each other.
