@@ -97,7 +97,7 @@ func slope(t *testing.T, m *linear.Model, d *linear.Design, y []int32) float64 {
 
 // What is fast about a fit, samples and marks, does not move the optimum, nor do threads.
 func TestManyRowsReachTheOptimum(t *testing.T) {
-	for _, classes := range []int{2, 5} {
+	for _, classes := range []int{2, 5, 20} {
 		d, y := many(9_001, classes)
 		for _, weighted := range []bool{false, true} {
 			if weighted {
