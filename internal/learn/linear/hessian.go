@@ -185,7 +185,7 @@ func (b *outputBlocks) addDiagonal(m *multi, lo, hi int) {
 	for i := lo; i < hi; i++ {
 		w := r.weigh(i)
 		for c, v := range m.p[(i-lo)*k:][:k] {
-			b.weight[c/4*rows+i-lo][c%4] = float64(w*v) * (1 - v)
+			b.weight[c/4*rows+i-lo][c%4] = float64(float64(w*v)*(1-v)) + float64(w*b.l.damping)
 		}
 	}
 	for q := range m.width {

@@ -61,8 +61,9 @@ func (l *logistic) sample(want int) *logistic {
 
 // minimise minimises the divided objective from theta, in place: by Newton's method as long as a
 // Hessian is cheap or does much, and by L-BFGS (Nocedal and Wright, Numerical Optimization, algorithm
-// 7.4) with the last one in the place of the scaled identity while it still does. Iterations count
-// the steps.
+// 7.4) with the last one in the place of the scaled identity while it still does. Where the objective
+// is so far from what a Hessian promises that hardly a step is worth taking, Hessians are damped.
+// Iterations count the steps, and those that were not worth taking.
 func (l *logistic) minimise(ctx context.Context, theta []float64) (iterations int, converged bool, err error) {
 	evaluate := l.evaluator(ctx)
 	gradient := make([]float64, len(theta))
@@ -74,6 +75,7 @@ func (l *logistic) minimise(ctx context.Context, theta []float64) (iterations in
 	cost := l.hessianCost() * float64(l.hessianRows()) / float64(l.rows.n)
 	var pairs []pair
 	var precondition preconditioner
+	l.damping = 0
 	spent, before := 0.0, 0.0 // passes since the last Hessian, and the decrease that was promised then
 	for iterations < l.params.MaxIter && !converged {
 		if l.rows.slope(gradient, l.outputs) <= l.params.Tol {
@@ -93,8 +95,15 @@ func (l *logistic) minimise(ctx context.Context, theta []float64) (iterations in
 		if err != nil {
 			return iterations, false, err
 		}
-		if step.step == nil { // as low as floating point can tell
-			return iterations, true, nil
+		if step.step == nil && (l.damping >= mostDamping || lost(decrease, value)) {
+			return iterations, lost(decrease, value), nil
+		}
+		if l.damp(tries, step.step == nil) {
+			precondition = nil
+		}
+		if step.step == nil {
+			converged = false
+			continue
 		}
 		if decrease < quickly*before { // this Hessian does well
 			spent = 0
@@ -107,6 +116,31 @@ func (l *logistic) minimise(ctx context.Context, theta []float64) (iterations in
 		}
 	}
 	return iterations, converged, nil
+}
+
+// Damping adds so much to p(1-p) of each row, which is a quarter at the most: where a row that counts
+// very much is answered with confidence and wrongly, that is next to nothing and a step endless. With
+// the most of it a step cannot be too long.
+const (
+	leastDamping = 1e-3
+	mostDamping  = 1
+	dampingStep  = 10
+	dampTries    = 8 // a damped step that had to be halved so often was still far too long
+)
+
+// damp adapts the damping to how often the last step was tried, and whether in vain. It reports whether
+// there is more of it.
+func (l *logistic) damp(tries int, vain bool) bool {
+	switch {
+	case vain, tries > dampTries && l.damping > 0 && l.damping < mostDamping:
+		l.damping = min(mostDamping, max(leastDamping, dampingStep*l.damping))
+		return true
+	case tries == 1:
+		if l.damping /= dampingStep; l.damping < leastDamping {
+			l.damping = 0
+		}
+	}
+	return false
 }
 
 // roughly is how much of a decrease for each parameter a sample's fit leaves: the sample's optimum is
@@ -127,6 +161,10 @@ func decreases(value, next, predicted float64) bool {
 
 // negligible reports whether a decrease is lost in the rounding of the value.
 func negligible(decrease, value float64) bool { return decrease <= 1e-16*math.Abs(value) }
+
+// lost reports whether a decrease that did not come about may be one of rounding alone: sums of losses
+// are less exact than negligible is.
+func lost(decrease, value float64) bool { return decrease <= 1e-10*math.Abs(value) }
 
 // backtrack walks along direction as far as the objective falls, halving the step. It moves theta
 // and gradient there and returns the value, the step and how often it evaluated; a zero pair where

@@ -88,7 +88,8 @@ type logistic struct {
 	penalty []float64 // one a column of rows
 	params  LogisticParams
 	options Options
-	part    bool // these are a sample: near is near enough, and nobody is told of the progress
+	damping float64 // of Hessians, see damp
+	part    bool    // these are a sample: near is near enough, and nobody is told of the progress
 }
 
 // penalties returns what the squares of the coefficients of the rows' columns cost, where those of
@@ -183,7 +184,7 @@ type binary struct {
 	margin   []float64
 	small    []float64 // exp of minus the size of the margin
 	residual []float64 // p less the truth
-	weight   []float64 // p(1-p), as often as the row counts
+	weight   []float64 // p(1-p) with the damping, as often as the row counts
 }
 
 func newBinary(r *rows, theta []float64) *binary {
@@ -204,7 +205,7 @@ func (b *binary) load(l *logistic, lo, hi int, loss *losses) {
 		m, e, w := b.margin[i-lo], b.small[i-lo], l.rows.weigh(i)
 		p := 1 / (1 + e)
 		loss.add(w, max(m, 0)-float64(float64(l.y[i])*m), 1+e)
-		b.weight[i-lo] = float64(w * float64(float64(p*p)*e))
+		b.weight[i-lo] = float64(w * (float64(float64(p*p)*e) + l.damping))
 		if m < 0 {
 			p = float64(e * p)
 		}

@@ -108,7 +108,7 @@ func (l *logistic) curvatures(theta []float64) func(lo, hi int) []float64 {
 		m.load(l, theta, lo, hi, &loss)
 		p := m.p[:(hi-lo)*l.outputs]
 		for i, v := range p {
-			p[i] = l.rows.weigh(lo+i/l.outputs) * max(float64(v*(1-v)), minCurvature)
+			p[i] = l.rows.weigh(lo+i/l.outputs) * (max(float64(v*(1-v)), minCurvature) + l.damping)
 		}
 		return p
 	}
