@@ -80,11 +80,14 @@ func (j *job) classWeights(param json.RawMessage) ([]float64, error) {
 }
 
 // balance gives each class that has rows the same weight in all, and all rows together their number,
-// as scikit-learn does.
+// as scikit-learn does. Rows of weight zero are absent.
 func (j *job) balance() []float64 {
-	counts := make([]float64, len(j.Labels.Classes))
-	for _, code := range j.Labels.Codes {
-		counts[code]++
+	counts, rows := make([]float64, len(j.Labels.Classes)), 0.0
+	for row, code := range j.Labels.Codes {
+		if j.Labels.Weights == nil || j.Labels.Weights[row] > 0 {
+			counts[code]++
+			rows++
+		}
 	}
 	present := 0.0
 	for _, n := range counts {
@@ -94,7 +97,7 @@ func (j *job) balance() []float64 {
 	}
 	for i, n := range counts {
 		if n > 0 {
-			counts[i] = float64(len(j.Labels.Codes)) / (present * n)
+			counts[i] = rows / (present * n)
 		}
 	}
 	return counts

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/bakeoffhq/bakeoff"
@@ -96,5 +97,29 @@ func TestParametersOutOfRangeAreNamed(t *testing.T) {
 		if err := learn.Check(learn.MLP, json.RawMessage(params)); err == nil || err.Error() != want {
 			t.Errorf("%s: error %v, want %q", params, err, want)
 		}
+	}
+}
+
+// A row of weight zero counts as absent where classes are balanced, too.
+func TestBalancedClassesDoNotCountAbsentRows(t *testing.T) {
+	s := wide(300, 3, 2)
+	s.schema.Task = bakeoff.Binary
+	request := func() learn.Request {
+		r := s.request(learn.RandomForest)
+		r.Params = json.RawMessage(`{"class_weight": "balanced", "bootstrap": false, "n_estimators": 5}`)
+		return r
+	}
+	with := request()
+	with.Labels.Weights = make([]float64, 300)
+	for i := range with.Labels.Weights {
+		with.Labels.Weights[i] = 1
+		if i >= 200 && i%2 == 0 {
+			with.Labels.Weights[i] = 0
+		}
+	}
+	explicit := with
+	explicit.Params = json.RawMessage(fmt.Sprintf(`{"class_weight": {"class 0000": %v, "class 0001": %v}, "bootstrap": false, "n_estimators": 5}`, 250.0/(2*100), 250.0/(2*150)))
+	if a, b := predict(t, train(t, with), s.train), predict(t, train(t, explicit), s.train); !slices.Equal(a.Probabilities, b.Probabilities) {
+		t.Error("absent rows were counted")
 	}
 }
