@@ -26,6 +26,9 @@ type Card struct {
 	Sample   int               `json:"sample"`
 	Repeats  int               `json:"repeats"`
 	Features []FeatureStrength `json:"features"` // the most important by permutation first
+	// Unmeasured is how many columns are not among Features since permuting all would have taken too
+	// long. Features are then those of the greatest Strength or, where there is none, the first columns.
+	Unmeasured int `json:"unmeasured,omitempty"`
 	// Dependence is the mean answer over DependenceSample training rows if all of them had the same
 	// value in one column (J. Friedman, Greedy function approximation, 2001), for the first columns
 	// of Features.

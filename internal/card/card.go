@@ -36,13 +36,17 @@ type Training struct {
 
 // The bounds of a card. A step is one node of one tree, or what takes about as long.
 const (
-	leastSteps  = 6_000_000 // milliseconds, which even the smallest model may cost
+	leastSteps  = 6_000_000   // milliseconds, which even the smallest model may cost
+	floorSteps  = 100_000_000 // what a half may cost before rows, and then columns, are fewer than should be
 	mostSteps   = 2_000_000_000
 	fitShare    = 20 // beside that, a twentieth of passing all training rows through the model once
 	leastRows   = 100
+	fewestRows  = 25 // where leastRows would be too dear
 	mostRows    = 1000
 	leastMean   = 40 // rows of a curve: a mean needs fewer than a difference of losses
 	mostMean    = 200
+	fewestMean  = 5
+	leastColumn = 8 // columns that are permuted, whatever it costs
 	repeats     = 2
 	mostCurves  = 8
 	mostPoints  = 10
@@ -63,14 +67,41 @@ func Make(ctx context.Context, model *learn.Model, t Training) (*bakeoff.Card, e
 	columns := columnsOf(c, t.Schema)
 	steps := leastSteps + int64(c.Rows)*model.Steps()/fitShare
 	rows := int(min(steps, mostSteps) / max(1, model.Steps()) / 2) // half for each of the two
+	dear := int(floorSteps / max(1, model.Steps()))
 	a := asked{model, t.Threads}
-	if err := importance(ctx, c, a, t, columns, min(max(rows/(1+repeats*len(columns)), leastRows), mostRows)); err != nil {
+	measured := affordable(model, t.Schema, columns, max(rows, dear))
+	c.Unmeasured = len(columns) - len(measured)
+	if err := importance(ctx, c, a, t, measured, between(rows, dear, 1+repeats*len(measured), fewestRows, leastRows, mostRows)); err != nil {
 		return nil, fmt.Errorf("importance by permutation: %w", err)
 	}
-	if err := dependence(ctx, c, a, t, min(max(rows/(mostCurves*mostPoints), leastMean), mostMean)); err != nil {
+	if err := dependence(ctx, c, a, t, between(rows, dear, mostCurves*mostPoints, fewestMean, leastMean, mostMean)); err != nil {
 		return nil, fmt.Errorf("partial dependence: %w", err)
 	}
 	return c, nil
+}
+
+// between divides rows among some askings. Each has most at the most, and least at the least or, where
+// dear rows do not have that many, as many as they have, down to fewest.
+func between(rows, dear, askings, fewest, least, most int) int {
+	return min(max(rows/askings, min(least, dear/askings), fewest), most)
+}
+
+// affordable returns the columns that are permuted, where the model may be asked about so many rows: those
+// that it looks at most by its own strengths or, where it has none, the first ones.
+func affordable(model *learn.Model, s bakeoff.Schema, columns []string, rows int) []string {
+	most := max(leastColumn, (rows/fewestRows-1)/repeats)
+	if len(columns) <= most {
+		return columns
+	}
+	columns = slices.Clone(columns)
+	if _, strengths := model.Strengths(); strengths != nil {
+		of := make(map[string]float64, len(columns))
+		for i, c := range s.Columns {
+			of[c.Name] = strengths[i]
+		}
+		slices.SortStableFunc(columns, func(a, b string) int { return cmp.Compare(of[b], of[a]) })
+	}
+	return columns[:most]
 }
 
 // measure returns the metric of importances.

@@ -2,6 +2,7 @@ package card_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"path/filepath"
 	"slices"
@@ -161,6 +162,33 @@ func TestWhatSaysNothingIsLeftOutOrLast(t *testing.T) {
 		})
 		if !rising {
 			t.Errorf("%s: the curve of a rising column does not rise: %s", learner, encode(t, c))
+		}
+	}
+}
+
+// A card stays cheap where there are many columns and an answer is dear: fewer rows, and then fewer
+// columns, are permuted, and the card says so.
+func TestACardOfManyColumnsIsBounded(t *testing.T) {
+	rows := made(400)
+	for i := range 1000 {
+		c := dataset.Column{Name: fmt.Sprintf("more%d", i), Kind: bakeoff.KindNumber, Numbers: make([]float64, 400)}
+		for row := range c.Numbers {
+			c.Numbers[row] = float64((row*(i+3) + i) % 17)
+		}
+		rows.Table.Columns = append(rows.Table.Columns, c)
+		rows.Schema.Columns = append(rows.Schema.Columns, bakeoff.ColumnSchema{Name: c.Name, Kind: c.Kind})
+	}
+	for _, learner := range []string{learn.KNN, learn.RandomForest, learn.LinearRegression} {
+		model := train(t, learner, rows)
+		c := describe(t, model, rows)
+		if got := len(c.Features) + c.Unmeasured + len(c.LeftOut); got != len(rows.Schema.Columns) {
+			t.Errorf("%s: %d columns are accounted for of %d", learner, got, len(rows.Schema.Columns))
+		}
+		if work := int64(c.Sample*(1+c.Repeats*len(c.Features))) * model.Steps(); work > 200_000_000 {
+			t.Errorf("%s: %d columns permuted on %d rows take %d steps", learner, len(c.Features), c.Sample, work)
+		}
+		if !slices.ContainsFunc(c.Features, func(f bakeoff.FeatureStrength) bool { return f.Column == "says" }) {
+			t.Errorf("%s: the column that says all is not measured", learner)
 		}
 	}
 }

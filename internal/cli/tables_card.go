@@ -20,6 +20,9 @@ func writeCard(w io.Writer, model string, version int, c bakeoff.Card, width int
 	}
 	fmt.Fprintln(w)
 	writeFeatures(w, c, width, color)
+	if c.Unmeasured > 0 {
+		fmt.Fprintf(w, "%s not shown: to permute all columns would have taken too long.\n", counted(c.Unmeasured, "column"))
+	}
 	fmt.Fprintf(w, "PERMUTED is by how much %s gets worse on %s whose values of that column are shuffled (training rows: optimistic).\n\n",
 		c.Metric, counted(c.Sample, "row"))
 	writeDependence(w, c, width, color)

@@ -175,5 +175,5 @@ func (e linearEncoder) slotEnds(schema bakeoff.Schema) [][2]int {
 	return ends
 }
 
-// steps is the work of a search that finds about one row in four too far by its box.
-func (m *knnModel) steps() int64 { return m.model.Size() / 16 }
+// steps is the work of a search that finds hardly a row too far by its box, as with many columns.
+func (m *knnModel) steps() int64 { return m.model.Size() / 4 }

@@ -124,7 +124,11 @@ func (m *bayesModel) encoder() any { return m.bayesEncoder }
 
 func (m *bayesModel) appendBinary(b []byte) ([]byte, error) { return m.model.AppendBinary(b) }
 
-func (m *bayesModel) steps() int64 { return int64(len(m.Features)) }
+// steps counts a feature of some classes as one.
+func (m *bayesModel) steps() int64 {
+	const classes = 2
+	return int64(len(m.Features)) * int64(m.model.Classes()) / classes
+}
 
 func decodeBayes(h header, body []byte) (fitted, error) {
 	m := &bayesModel{}

@@ -268,6 +268,9 @@ func (f *fittedColumn) finishCategory(k int, alpha float64) {
 	}
 }
 
+// Classes returns how many classes the model tells apart.
+func (m *Model) Classes() int { return m.classes }
+
 // Probabilities returns the probability of each class for each row, row-major.
 func (m *Model) Probabilities(columns []Column, rows int) ([]float64, error) {
 	if len(columns) != len(m.column) {
