@@ -44,6 +44,12 @@ func Check(ctx context.Context, path string, lookup func(string) (string, bool))
 			return nil, bakeoff.Errorf(bakeoff.CodeInvalid, "%s: candidate %s: %s cannot learn a %s target", path, c.Name, c.Trainer, task).
 				WithHint("take a trainer that can, or state another data.task")
 		}
+		if c.Trainer == bakeoff.TrainerCommand {
+			continue
+		}
+		if err := learn.CheckNames(c.Params, snapshot.Schema); err != nil {
+			return nil, fmt.Errorf("%s: candidate %s: %w", path, c.Name, err)
+		}
 	}
 	objective, err := judge.Objective(p, task)
 	if err != nil {

@@ -75,14 +75,8 @@ func (j *job) directions(byColumn map[string]float64) ([]int8, error) {
 	if len(byColumn) == 0 {
 		return nil, nil
 	}
-	if len(j.Schema.Classes) > 2 {
-		return nil, bakeoff.Errorf(bakeoff.CodeInvalid, "monotonic_cst: a target of %d classes cannot rise or fall", len(j.Schema.Classes)).
-			WithHint("leave monotonic_cst out: it is for numbers and for two classes")
-	}
-	for _, name := range slices.Sorted(maps.Keys(byColumn)) {
-		if err := checkDirection(j.Schema, name, byColumn[name]); err != nil {
-			return nil, err
-		}
+	if err := checkDirections(j.Schema, byColumn); err != nil {
+		return nil, err
 	}
 	features := fitTreeEncoder(j.binding).Features
 	directions := make([]int8, len(features))
@@ -90,6 +84,20 @@ func (j *job) directions(byColumn map[string]float64) ([]int8, error) {
 		directions[i] = int8(byColumn[j.Schema.Columns[f.Column].Name])
 	}
 	return directions, nil
+}
+
+// checkDirections says what is wrong with the columns that monotonic_cst names.
+func checkDirections(s bakeoff.Schema, byColumn map[string]float64) error {
+	if n := len(s.Classes); n > 2 && len(byColumn) > 0 {
+		return bakeoff.Errorf(bakeoff.CodeInvalid, "monotonic_cst: a target of %d classes cannot rise or fall", n).
+			WithHint("leave monotonic_cst out: it is for numbers and for two classes")
+	}
+	for _, name := range slices.Sorted(maps.Keys(byColumn)) {
+		if err := checkDirection(s, name, byColumn[name]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func checkDirection(s bakeoff.Schema, name string, direction float64) error {

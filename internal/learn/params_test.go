@@ -126,3 +126,37 @@ func TestCheckRefusesWhatIsNotAnObjectOrALearner(t *testing.T) {
 		t.Errorf("unknown learner: %v, hint %q", err, bakeoff.HintOf(err))
 	}
 }
+
+// Names of columns and classes are checked against the data before anything is built.
+func TestCheckNames(t *testing.T) {
+	binary := bakeoff.Schema{
+		Target: "y", Task: bakeoff.Binary, Classes: []string{"no", "yes"},
+		Columns: []bakeoff.ColumnSchema{{Name: "age", Kind: bakeoff.KindInteger}, {Name: "city", Kind: bakeoff.KindCategory}},
+	}
+	number := bakeoff.Schema{Target: "y", Task: bakeoff.Regression, Columns: binary.Columns}
+	tests := map[string]struct {
+		params string
+		schema bakeoff.Schema
+		want   string // "" for nothing wrong
+	}{
+		"none":               {``, binary, ""},
+		"all there":          {`{"class_weight": {"yes": 2}, "monotonic_cst": {"age": -1}}`, binary, ""},
+		"balanced":           {`{"class_weight": "balanced"}`, binary, ""},
+		"no such class":      {`{"class_weight": {"ja": 2}}`, binary, `class_weight: the target "y" has no class "ja"`},
+		"no classes":         {`{"class_weight": "balanced"}`, number, `class_weight: the target "y" is a number and has no classes`},
+		"no weights":         {`{"class_weight": "none"}`, number, ""},
+		"no such column":     {`{"monotonic_cst": {"aeg": 1}}`, number, `monotonic_cst: there is no feature column "aeg"`},
+		"no column of order": {`{"monotonic_cst": {"city": 1}}`, binary, `monotonic_cst: column "city" is a category, which does not rise or fall`},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			err := learn.CheckNames(json.RawMessage(tt.params), tt.schema)
+			switch {
+			case tt.want == "" && err != nil:
+				t.Error(err)
+			case tt.want != "" && (err == nil || err.Error() != tt.want || bakeoff.HintOf(err) == ""):
+				t.Errorf("%v, hint %q; want %q", err, bakeoff.HintOf(err), tt.want)
+			}
+		})
+	}
+}

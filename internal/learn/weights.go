@@ -55,13 +55,16 @@ func (j *job) classWeights(param json.RawMessage) ([]float64, error) {
 	case param == nil || string(param) == strconv.Quote(noWeights):
 		return nil, nil
 	case j.Schema.Task == bakeoff.Regression:
-		return nil, bakeoff.Errorf(bakeoff.CodeInvalid, "class_weight: the target %q is a number and has no classes", j.Schema.Target)
+		return nil, noClasses(j.Schema)
 	case json.Unmarshal(param, &text) == nil && text == balanced:
 		return j.balance(), nil
 	}
 	var given map[string]float64
 	if err := json.Unmarshal(param, &given); err != nil {
 		return nil, fmt.Errorf("read class_weight: %w", err)
+	}
+	if err := checkClassNames(j.Schema, given); err != nil {
+		return nil, err
 	}
 	weights := make([]float64, len(j.Labels.Classes))
 	for i, class := range j.Labels.Classes {
@@ -70,13 +73,48 @@ func (j *job) classWeights(param json.RawMessage) ([]float64, error) {
 			weights[i] = w
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(given)) {
-		if !slices.Contains(j.Labels.Classes, name) {
-			return nil, bakeoff.Errorf(bakeoff.CodeInvalid, "class_weight: the target %q has no class %q", j.Schema.Target, name).
-				WithHint("%s", suggest(name, "classes", j.Labels.Classes))
+	return weights, nil
+}
+
+func noClasses(s bakeoff.Schema) error {
+	return bakeoff.Errorf(bakeoff.CodeInvalid, "class_weight: the target %q is a number and has no classes", s.Target).
+		WithHint("leave class_weight out; data.weight says how much a row counts")
+}
+
+// checkClassNames looks for classes that the target does not have.
+func checkClassNames(s bakeoff.Schema, byClass map[string]float64) error {
+	for _, name := range slices.Sorted(maps.Keys(byClass)) {
+		if !slices.Contains(s.Classes, name) {
+			return bakeoff.Errorf(bakeoff.CodeInvalid, "class_weight: the target %q has no class %q", s.Target, name).
+				WithHint("%s", suggest(name, "classes", s.Classes))
 		}
 	}
-	return weights, nil
+	return nil
+}
+
+// CheckNames says what is wrong with the names of columns and classes in a learner's parameters, which
+// only the data can tell; the parameters are as Check wants them.
+func CheckNames(params json.RawMessage, s bakeoff.Schema) error {
+	var named struct {
+		ClassWeight json.RawMessage    `json:"class_weight"`
+		Monotonic   map[string]float64 `json:"monotonic_cst"`
+	}
+	if len(params) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(params, &named); err != nil {
+		return fmt.Errorf("read parameters: %w", err)
+	}
+	if w := string(named.ClassWeight); w != "" && w != strconv.Quote(noWeights) && s.Task == bakeoff.Regression {
+		return noClasses(s)
+	}
+	var byClass map[string]float64
+	if json.Unmarshal(named.ClassWeight, &byClass) == nil { // else it is a word
+		if err := checkClassNames(s, byClass); err != nil {
+			return err
+		}
+	}
+	return checkDirections(s, named.Monotonic)
 }
 
 // balance gives each class that has rows the same weight in all, and all rows together their number,
