@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -129,9 +131,25 @@ func (n *Node) jury() *worker.Worker {
 	return worker.New(worker.Config{
 		Name: n.workerName() + "-judge", Slots: 1, Take: leaseOf(n.judging),
 		Handlers: map[bakeoff.TaskKind]worker.Handler{
-			bakeoff.TaskSnapshot: building.Snapshot, bakeoff.TaskEvaluate: judging.Evaluate,
+			bakeoff.TaskSnapshot: building.Snapshot, bakeoff.TaskEvaluate: lettingGo(judging.Evaluate),
 		},
 	}, n.counted, n.config.Log)
+}
+
+// muchIdle is how many bytes the process may keep for later use after a run was judged.
+const muchIdle = 128 << 20
+
+// lettingGo is a handler that gives much memory back to the system once it has ended: a judge opens every
+// model of a night and answers the holdout, and the node has all day until the next.
+func lettingGo(h worker.Handler) worker.Handler {
+	return func(ctx context.Context, a bakeoff.Attempt) (bakeoff.Result, error) {
+		result, err := h(ctx, a)
+		var m runtime.MemStats
+		if runtime.ReadMemStats(&m); m.HeapIdle-m.HeapReleased+m.HeapAlloc > muchIdle {
+			debug.FreeOSMemory()
+		}
+		return result, err
+	}
 }
 
 // builds returns what does the tasks of freezing and building.

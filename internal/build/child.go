@@ -58,7 +58,7 @@ func TrainChild(ctx context.Context, learner string, env func(string) string) er
 		return err
 	}
 	defer progress.close()
-	request.Progress = progress.tell
+	request.Progress = func(share float64, message string) { progress.tell(learningShare*share, message) }
 	model, err := learn.Train(ctx, request)
 	if err != nil {
 		return hinted(err)
@@ -69,12 +69,15 @@ func TrainChild(ctx context.Context, learner string, env func(string) string) er
 	return writeCard(ctx, model, request, filepath.Join(env(envModel), bakeoff.CardFile))
 }
 
+// learningShare is how much of a build is learning; the rest is describing what was learnt.
+const learningShare = 0.95
+
 // cardGroups is how many groups of rows a card is made of, where the rows stay on disk.
 const cardGroups = 4
 
 // writeCard leaves the model's card beside it.
 func writeCard(ctx context.Context, model *learn.Model, r learn.Request, path string) error {
-	r.Progress(1, "writing the card")
+	r.Progress(1, "describing the model")
 	t := card.Training{Table: r.Table, Schema: r.Schema, Labels: r.Labels, Seed: r.Seed, Threads: r.Threads}
 	if r.Table == nil {
 		sample, rows, err := r.Part.Sample(ctx, cardGroups)

@@ -56,7 +56,11 @@ func paramsInWords(params json.RawMessage) string {
 	}
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		parts = append(parts, plain.Line(fmt.Sprintf("%s %v", name, values[name])))
+		value, err := json.Marshal(values[name]) // as a file would say it
+		if err != nil {
+			panic(err) // it has just been decoded
+		}
+		parts = append(parts, plain.Line(name+" "+strings.Trim(string(value), `"`)))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -25,12 +25,13 @@ const inFlight = 32
 // chunks under an ID of this writing, then the description. Chunks of a writing that did not end are
 // swept like those of any other.
 type pour struct {
-	js     jetstream.JetStream
-	info   jetstream.ObjectInfo
-	sum    hash.Hash
-	acks   []jetstream.PubAckFuture // of the chunks on their way, oldest first
-	ctx    context.Context
-	buffer []byte
+	js   jetstream.JetStream
+	info jetstream.ObjectInfo
+	sum  hash.Hash
+	acks []jetstream.PubAckFuture // of the chunks on their way, oldest first
+	ctx  context.Context
+	// buffers has one for each chunk on its way: the client library may send it again.
+	buffers [inFlight][]byte
 }
 
 // writeObject writes an object that is not there yet.
@@ -40,7 +41,7 @@ func (s *Store) writeObject(ctx context.Context, digest bakeoff.Digest, r io.Rea
 		return err
 	}
 	defer js.CleanupPublisher()
-	p := &pour{js: js, sum: sha256.New(), ctx: ctx, buffer: make([]byte, chunk), info: jetstream.ObjectInfo{
+	p := &pour{js: js, sum: sha256.New(), ctx: ctx, info: jetstream.ObjectInfo{
 		ObjectMeta: jetstream.ObjectMeta{Name: string(digest), Opts: &jetstream.ObjectMetaOptions{ChunkSize: chunk}},
 		Bucket:     objectBucket, NUID: nuid.Next(),
 	}}
@@ -56,9 +57,16 @@ const slowestWrite = time.Minute
 // chunks writes the content and waits until all of it is on disk.
 func (p *pour) chunks(r io.Reader) error {
 	for {
-		n, err := io.ReadFull(r, p.buffer)
+		if err := p.wait(inFlight - 1); err != nil {
+			return err
+		}
+		buffer := &p.buffers[p.info.Chunks%inFlight]
+		if *buffer == nil {
+			*buffer = make([]byte, chunk)
+		}
+		n, err := io.ReadFull(r, *buffer)
 		if n > 0 {
-			if err := p.chunk(p.buffer[:n]); err != nil {
+			if err := p.chunk((*buffer)[:n]); err != nil {
 				return err
 			}
 		}
@@ -72,9 +80,6 @@ func (p *pour) chunks(r io.Reader) error {
 }
 
 func (p *pour) chunk(b []byte) error {
-	if err := p.wait(inFlight - 1); err != nil {
-		return err
-	}
 	_, _ = p.sum.Write(b) // never fails, by its documentation
 	ack, err := p.js.PublishAsync(objectChunks+p.info.NUID, b)
 	if err != nil {
