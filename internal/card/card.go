@@ -62,7 +62,7 @@ func Make(ctx context.Context, model *learn.Model, t Training) (*bakeoff.Card, e
 	if t.Places == nil { // a few rows cannot say that all are alike
 		c.LeftOut = leftOut(t.Table)
 	} else {
-		t.Labels = labelsAt(t.Labels, t.Places)
+		t.Labels = dataset.ChooseLabels(t.Labels, t.Places)
 	}
 	columns := columnsOf(c, t.Schema)
 	steps := leastSteps + int64(c.Rows)*model.Steps()/fitShare
@@ -226,27 +226,7 @@ func drawn(t *dataset.Table, most int, seed uint64) *dataset.Table {
 	}
 	places := rand.New(rand.NewPCG(seed, 1)).Perm(t.Rows)[:most]
 	slices.Sort(places)
-	few := &dataset.Table{Rows: most, Columns: slices.Clone(t.Columns)}
-	for i := range few.Columns {
-		c := &few.Columns[i]
-		c.Numbers, c.Codes = at(c.Numbers, places), at(c.Codes, places)
-	}
-	return few
-}
-
-func labelsAt(l bakeoff.Labels, places []int) bakeoff.Labels {
-	return bakeoff.Labels{Classes: l.Classes, Codes: at(l.Codes, places), Values: at(l.Values, places), Weights: at(l.Weights, places)}
-}
-
-func at[T any](values []T, places []int) []T {
-	if values == nil {
-		return nil
-	}
-	chosen := make([]T, len(places))
-	for i, place := range places {
-		chosen[i] = values[place]
-	}
-	return chosen
+	return t.Choose(places)
 }
 
 // points returns the cells at which a column's curve is drawn: quantiles of a number, without those

@@ -110,31 +110,12 @@ func drawn(t *dataset.Table, y bakeoff.Labels, most int, seed uint64) (*dataset.
 	}
 	places := rand.New(rand.NewPCG(seed, 0)).Perm(t.Rows)[:most]
 	slices.Sort(places)
-	few := &dataset.Table{Rows: most, Columns: slices.Clone(t.Columns)}
-	for i := range few.Columns {
-		c := &few.Columns[i]
-		c.Numbers, c.Codes = at(c.Numbers, places), at(c.Codes, places)
-	}
-	return few, bakeoff.Labels{Classes: y.Classes, Codes: at(y.Codes, places), Values: at(y.Values, places)}
+	return t.Choose(places), dataset.ChooseLabels(y, places)
 }
 
 // permuted returns the table with the values of one column in another order.
 func permuted(t *dataset.Table, column int, r *rand.Rand) *dataset.Table {
 	other := &dataset.Table{Rows: t.Rows, Columns: slices.Clone(t.Columns)}
-	places := r.Perm(t.Rows)
-	c := &other.Columns[column]
-	c.Numbers, c.Codes = at(c.Numbers, places), at(c.Codes, places)
+	other.Columns[column] = t.Columns[column].Choose(r.Perm(t.Rows))
 	return other
-}
-
-// at returns the values at some places; nil for nil.
-func at[T any](values []T, places []int) []T {
-	if values == nil {
-		return nil
-	}
-	chosen := make([]T, len(places))
-	for i, place := range places {
-		chosen[i] = values[place]
-	}
-	return chosen
 }
