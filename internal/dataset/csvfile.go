@@ -40,11 +40,6 @@ type csvFile struct {
 	line   int   // of the byte at at, from 1
 	row    int   // of the last record, from 1; the header is none
 	failed error // what ends the file behind the records that were taken
-
-	// What next takes from.
-	block *block
-	used  int // rows of it
-	cells []string
 }
 
 // span is where a cell is in its block's text.
@@ -172,32 +167,6 @@ func (f *csvFile) readHeader() error {
 	}
 	f.header = header
 	return nil
-}
-
-// next returns the cells of the next record, as many as the header has. The slice is valid until the
-// next call, its texts for as long as anybody wants. At the end it returns io.EOF.
-func (f *csvFile) next() ([]string, error) {
-	if f.block == nil || f.used == f.block.rows {
-		b, err := f.nextBlock()
-		if err != nil {
-			return nil, err
-		}
-		f.block, f.used = b, 0
-	}
-	f.cells = f.cells[:0]
-	for field := range f.header {
-		f.cells = append(f.cells, f.block.cell(f.used, field))
-	}
-	f.used++
-	return f.cells, nil
-}
-
-// place returns the number, from 1, of the record that next returned, and where in the file it began.
-func (f *csvFile) place() (row, line int) {
-	if f.block == nil {
-		return 0, 0
-	}
-	return f.block.first + f.used, int(f.block.lines[f.used-1])
 }
 
 // nextBlock returns the next rows, at least one. At the end it returns io.EOF.

@@ -24,15 +24,20 @@ func openCells(r io.Reader, columns int, comma byte) *csvFile {
 func recordsOf(r io.Reader, columns int, comma byte) (records [][]string, lines []int, err error) {
 	f := openCells(r, columns, comma)
 	for {
-		cells, err := f.next()
+		b, err := f.nextBlock()
 		if errors.Is(err, io.EOF) {
 			return records, lines, nil
 		}
 		if err != nil {
 			return records, lines, err
 		}
-		_, line := f.place()
-		records, lines = append(records, slices.Clone(cells)), append(lines, line)
+		for row := range b.rows {
+			var cells []string
+			for field := range columns {
+				cells = append(cells, b.cell(row, field))
+			}
+			records, lines = append(records, cells), append(lines, int(b.lines[row]))
+		}
 	}
 }
 
